@@ -1,0 +1,245 @@
+//! An order book of absolute levels that knows how far down it is complete.
+
+use crate::event::Side;
+use crate::price::{Price, Qty};
+use std::collections::BTreeMap;
+
+/// One price level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Price.
+    pub price: Price,
+    /// Total quantity waiting there; never zero in a book.
+    pub qty: Qty,
+    /// Number of orders, 0 where the venue does not count them.
+    pub orders: u32,
+}
+
+/// Best level of each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Top {
+    /// Highest bid.
+    pub bid: Option<Level>,
+    /// Lowest ask.
+    pub ask: Option<Level>,
+}
+
+impl Top {
+    /// True where the best bid reaches the best ask, which no matched market shows for long.
+    pub fn is_crossed(&self) -> bool {
+        matches!((self.bid, self.ask), (Some(bid), Some(ask)) if bid.price >= ask.price)
+    }
+}
+
+/// How far one side of a book is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing is known.
+    Nothing,
+    /// Complete from the touch to this price, which is included.
+    To(Price),
+    /// Complete without an end: the venue's snapshot said that the side was empty.
+    All,
+}
+
+/// A book. Answers stop where it is no longer complete: see [`Book::known_to`].
+#[derive(Clone, Debug)]
+pub struct Book {
+    bids: Ladder,
+    asks: Ladder,
+}
+
+impl Book {
+    /// An unknown book which keeps at most `levels_max` levels a side.
+    pub fn new(levels_max: usize) -> Book {
+        Book { bids: Ladder::new(Side::Bid, levels_max), asks: Ladder::new(Side::Ask, levels_max) }
+    }
+
+    /// Sets a level's absolute quantity; zero removes it.
+    pub fn set(&mut self, side: Side, level: Level) {
+        self.side_mut(side).set(level);
+    }
+
+    /// Forgets everything: the book is unknown until [`Book::complete_snapshot`].
+    pub fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+
+    /// Declares that the levels set since [`Book::clear`] are a snapshot: each side is complete down to
+    /// its worst level, an empty one to its end.
+    pub fn complete_snapshot(&mut self) {
+        self.bids.complete_snapshot();
+        self.asks.complete_snapshot();
+    }
+
+    /// Best level of each side, where it is known.
+    pub fn top(&self) -> Top {
+        Top { bid: self.bids.known().next(), ask: self.asks.known().next() }
+    }
+
+    /// The best `levels` levels of a side, best first; fewer where fewer are known.
+    pub fn depth(&self, side: Side, levels: usize) -> impl Iterator<Item = Level> {
+        self.side(side).known().take(levels)
+    }
+
+    /// How far the side is complete.
+    pub fn known_to(&self, side: Side) -> Known {
+        self.side(side).known_to
+    }
+
+    /// True where so few known levels are left (less than a tenth of what the snapshot had) that the
+    /// next moves of the market would leave none: time for a new snapshot.
+    pub fn is_too_thin(&self) -> bool {
+        self.bids.is_too_thin() || self.asks.is_too_thin()
+    }
+
+    /// Every level of a side, best first, those beyond [`Book::known_to`] included.
+    pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
+        self.side(side).all()
+    }
+
+    /// Known levels of a side when its snapshot was taken.
+    pub(crate) fn snapshot_levels(&self, side: Side) -> u32 {
+        self.side(side).snapshot_levels
+    }
+
+    /// Puts back what [`Book::levels`], [`Book::known_to`] and [`Book::snapshot_levels`] told.
+    pub(crate) fn restore(&mut self, side: Side, levels: &[Level], known_to: Known, snapshot_levels: u32) {
+        let ladder = self.side_mut(side);
+        ladder.clear();
+        for &level in levels {
+            ladder.set(level);
+        }
+        ladder.known_to = known_to;
+        ladder.known_count = ladder.known().count();
+        ladder.snapshot_levels = snapshot_levels;
+    }
+
+    fn side(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        }
+    }
+
+    fn side_mut(&mut self, side: Side) -> &mut Ladder {
+        match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
+    }
+}
+
+/// One side. Levels are keyed by rank, which is smaller for a better price on either side.
+#[derive(Clone, Debug)]
+struct Ladder {
+    side: Side,
+    levels_max: usize,
+    levels: BTreeMap<i64, (Qty, u32)>,
+    known_to: Known,
+    known_count: usize,
+    snapshot_levels: u32,
+}
+
+impl Ladder {
+    fn new(side: Side, levels_max: usize) -> Ladder {
+        Ladder {
+            side,
+            levels_max,
+            levels: BTreeMap::new(),
+            known_to: Known::Nothing,
+            known_count: 0,
+            snapshot_levels: 0,
+        }
+    }
+
+    fn rank(&self, price: Price) -> i64 {
+        match self.side {
+            Side::Bid => -price.raw(),
+            Side::Ask => price.raw(),
+        }
+    }
+
+    fn level(&self, rank: i64, (qty, orders): (Qty, u32)) -> Level {
+        let raw = match self.side {
+            Side::Bid => -rank,
+            Side::Ask => rank,
+        };
+        // A rank is a price or its negative, and the range of prices is symmetric.
+        let price = Price::from_raw(raw).unwrap_or_default();
+        Level { price, qty, orders }
+    }
+
+    /// The worst rank that is still known; `None` where nothing is.
+    fn known_rank(&self) -> Option<i64> {
+        match self.known_to {
+            Known::Nothing => None,
+            Known::To(price) => Some(self.rank(price)),
+            Known::All => Some(i64::MAX),
+        }
+    }
+
+    fn is_known(&self, rank: i64) -> bool {
+        self.known_rank().is_some_and(|known| rank <= known)
+    }
+
+    fn set(&mut self, level: Level) {
+        let rank = self.rank(level.price);
+        let was_there = if level.qty == Qty::ZERO {
+            self.levels.remove(&rank).is_some()
+        } else {
+            self.levels.insert(rank, (level.qty, level.orders)).is_some()
+        };
+        let is_there = level.qty != Qty::ZERO;
+        if self.is_known(rank) {
+            self.known_count = self.known_count + usize::from(is_there) - usize::from(was_there);
+        }
+        if self.levels.len() > self.levels_max {
+            self.forget_worst();
+        }
+    }
+
+    fn forget_worst(&mut self) {
+        let Some((forgotten, _)) = self.levels.pop_last() else { return };
+        if self.is_known(forgotten) {
+            self.known_count -= 1;
+            self.known_to = self.worst().map_or(Known::Nothing, |worst| Known::To(worst.price));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.levels.clear();
+        self.known_to = Known::Nothing;
+        self.known_count = 0;
+        self.snapshot_levels = 0;
+    }
+
+    fn complete_snapshot(&mut self) {
+        self.known_to = self.worst().map_or(Known::All, |worst| Known::To(worst.price));
+        self.known_count = self.levels.len();
+        self.snapshot_levels = u32::try_from(self.known_count).unwrap_or(u32::MAX);
+    }
+
+    fn worst(&self) -> Option<Level> {
+        self.levels.last_key_value().map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    fn all(&self) -> impl Iterator<Item = Level> {
+        self.levels.iter().map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    fn known(&self) -> impl Iterator<Item = Level> {
+        // No rank is the lowest i64, so this range is empty where nothing is known.
+        let end = self.known_rank().unwrap_or(i64::MIN);
+        self.levels.range(..=end).map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    fn is_too_thin(&self) -> bool {
+        matches!(self.known_to, Known::To(_)) && self.known_count * 10 < self.snapshot_levels as usize
+    }
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! The one place where inputs get their place in the total order and are applied.
+
+use crate::frame::SEQ_LIMIT;
+use crate::input::Input;
+use crate::market::{ApplyError, Market, MessageEnd};
+use crate::time::Nanos;
+
+/// One input with its place, as it is applied and written to the tape.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped<'a> {
+    /// Place in the total order.
+    pub seq: u64,
+    /// Tape time.
+    pub ts: Nanos,
+    /// The input.
+    pub input: &'a Input,
+    /// The venue message that ended with it.
+    pub end: Option<MessageEnd>,
+}
+
+/// Why an input was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// It does not fit the market.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The sequence is used up.
+    #[error("the sequence has reached 2^53: start a new data folder")]
+    SequenceExhausted,
+    /// A recorded input is not later than the one before it.
+    #[error("seq {got} at ts {ts} follows seq {after}: the recording is out of order")]
+    OutOfOrder { got: u64, ts: Nanos, after: u64 },
+}
+
+/// A market and the point in the total order it has reached.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    market: Market,
+    seq: u64,
+    ts: Nanos,
+}
+
+impl Engine {
+    /// An engine whose next input is `seq + 1`, no earlier than `ts`.
+    pub fn new(market: Market, seq: u64, ts: Nanos) -> Engine {
+        Engine { market, seq, ts }
+    }
+
+    /// The market.
+    pub fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// The market, for its effects.
+    pub fn market_mut(&mut self) -> &mut Market {
+        &mut self.market
+    }
+
+    /// The place of the latest input.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The tape time of the latest input.
+    pub fn ts(&self) -> Nanos {
+        self.ts
+    }
+
+    /// Leaves a hole in the sequence, as a restart does.
+    pub fn skip(&mut self, numbers: u64) {
+        self.seq = self.seq.saturating_add(numbers);
+    }
+
+    /// Applies an input received at `now`, the deadlines that have passed before it, and shows each to
+    /// `sink` in order. A clock that steps back does not turn the tape back.
+    ///
+    /// # Errors
+    /// [`EngineError`]; the input has not been applied then.
+    pub fn input(
+        &mut self,
+        now: Nanos,
+        input: &Input,
+        mut sink: impl FnMut(&Market, Stamped<'_>),
+    ) -> Result<(), EngineError> {
+        let now = now.max(self.ts);
+        while let Some(deadline) = self.market.next_deadline().filter(|&deadline| deadline <= now) {
+            self.step(deadline.max(self.ts), &Input::Time, &mut sink)?;
+        }
+        self.step(now, input, &mut sink)
+    }
+
+    fn step(
+        &mut self,
+        ts: Nanos,
+        input: &Input,
+        sink: &mut impl FnMut(&Market, Stamped<'_>),
+    ) -> Result<(), EngineError> {
+        let seq = self.seq + 1;
+        if seq >= SEQ_LIMIT {
+            return Err(EngineError::SequenceExhausted);
+        }
+        let end = self.market.apply(ts, input)?;
+        (self.seq, self.ts) = (seq, ts);
+        sink(&self.market, Stamped { seq, ts, input, end });
+        Ok(())
+    }
+
+    /// Applies a recorded input, its place and time being given.
+    ///
+    /// # Errors
+    /// [`EngineError`]; the input has not been applied then.
+    pub fn replay(
+        &mut self,
+        seq: u64,
+        ts: Nanos,
+        input: &Input,
+        mut sink: impl FnMut(&Market, Stamped<'_>),
+    ) -> Result<(), EngineError> {
+        if seq <= self.seq || ts < self.ts {
+            return Err(EngineError::OutOfOrder { got: seq, ts, after: self.seq });
+        }
+        let end = self.market.apply(ts, input)?;
+        (self.seq, self.ts) = (seq, ts);
+        sink(&self.market, Stamped { seq, ts, input, end });
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The functional core: what the market is, given its inputs.
+//!
+//! - [`price`], [`time`], [`instrument`], [`event`]: the values.
+//! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
+//! - [`book`], [`bar`], [`stream`], [`market`]: the state.
+//! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
+//!
+//! Nothing here reads a clock, a file, a socket or a random number.
+
+pub mod bar;
+pub mod book;
+pub mod digest;
+pub mod engine;
+pub mod event;
+pub mod frame;
+pub mod head;
+pub mod input;
+pub mod instrument;
+pub mod market;
+pub mod price;
+pub mod stream;
+pub mod time;
+
+pub use bar::{Bar, BarFlags, INTERVALS, Interval};
+pub use blake3::Hash as Digest;
+pub use book::{Book, Known, Level, Top};
+pub use engine::{Engine, EngineError, Stamped};
+pub use event::{Body, Event, Family, Flags, Side};
+pub use frame::Frame;
+pub use input::{Fact, Gap, GapCause, Input};
+pub use instrument::{Instrument, InstrumentId, Settlement, Terms};
+pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
+pub use price::{Notional, NumberError, Parsed, Price, Qty};
+pub use stream::{LastTrade, Quote, Stream, StreamState};
+pub use time::Nanos;

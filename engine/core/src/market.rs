@@ -1,0 +1,214 @@
+//! The always-current model: every stream of every instrument, changed by inputs alone.
+
+use crate::bar::INTERVALS;
+use crate::digest::instrument_part;
+use crate::event::{Body, Event, Family};
+use crate::input::{Gap, GapCause, Input};
+use crate::instrument::{Instrument, InstrumentId};
+use crate::stream::{Stream, StreamState};
+use crate::time::Nanos;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The market's bounds. They are part of what a digest depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Levels kept on each side of a book; at least twice the venue's snapshot depth.
+    pub book_levels_max: usize,
+    /// Bars kept of each interval of each instrument.
+    pub bars_max: usize,
+    /// Instruments in one tape.
+    pub instruments_max: usize,
+    /// A live stream without an event for this long is stale.
+    pub stale_after: Nanos,
+}
+
+/// A venue message has been applied as a whole: now readers may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageEnd {
+    /// Whose message.
+    pub id: InstrumentId,
+    /// Which family.
+    pub family: Family,
+    /// It was a snapshot, not a change.
+    pub is_snapshot: bool,
+}
+
+/// What the market asks of the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Too little of the book is known: its session should fetch a new snapshot.
+    Resnapshot(InstrumentId),
+}
+
+/// Why an input cannot be applied: the tape and this market do not belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// An event or fact for an instrument that no `Define` introduced.
+    #[error("instrument id {0} was never defined")]
+    Undefined(u32),
+    /// Dense ids are given out one after the other, and a key keeps its id.
+    #[error("instrument id {0} cannot be defined: it is not the next free id, or belongs to another key")]
+    BadDefine(u32),
+    /// [`Bounds::instruments_max`] is reached.
+    #[error("more than {0} instruments in one tape")]
+    TooMany(usize),
+}
+
+/// What has been applied since this market was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Market events.
+    pub events: u64,
+    /// Trades among them.
+    pub trades: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// Snapshots that healed a gap.
+    pub resyncs: u64,
+}
+
+/// All streams, by dense id.
+#[derive(Clone, Debug)]
+pub struct Market {
+    bounds: Bounds,
+    pub(crate) streams: Vec<Stream>,
+    counters: Counters,
+    effects: VecDeque<Effect>,
+}
+
+impl Market {
+    /// A market that knows no instrument.
+    pub fn new(bounds: Bounds) -> Market {
+        Market { bounds, streams: Vec::new(), counters: Counters::default(), effects: VecDeque::new() }
+    }
+
+    /// The bounds it was made with.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// What has been applied so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The stream of an instrument.
+    pub fn stream(&self, id: InstrumentId) -> Option<&Stream> {
+        self.streams.get(id.index())
+    }
+
+    /// Every stream, by dense id.
+    pub fn streams(&self) -> impl ExactSizeIterator<Item = (InstrumentId, &Stream)> {
+        self.streams.iter().enumerate().map(|(index, stream)| (InstrumentId(index as u32), stream))
+    }
+
+    /// True while a venue message is half applied.
+    pub fn is_message_open(&self) -> bool {
+        self.streams.iter().any(Stream::is_message_open)
+    }
+
+    /// Applies one input at tape time `ts`; tells which venue message ended with it, if one did.
+    ///
+    /// # Errors
+    /// [`ApplyError`] where the input does not fit this market; nothing has changed then.
+    pub fn apply(&mut self, ts: Nanos, input: &Input) -> Result<Option<MessageEnd>, ApplyError> {
+        match input {
+            Input::Event(event) => return self.apply_event(ts, event),
+            Input::Define { id, instrument } => self.define(*id, instrument)?,
+            Input::State { id, family, fact } => {
+                let healed = self.stream_mut(*id)?.learn(*family, *fact);
+                self.counters.resyncs += u64::from(healed);
+            }
+            Input::Gap(gap) => self.lose(gap)?,
+            Input::Time => {
+                let stale_after = self.bounds.stale_after;
+                self.streams.iter_mut().for_each(|stream| stream.pass(ts, stale_after));
+            }
+            Input::Config { .. } => {}
+        }
+        Ok(None)
+    }
+
+    fn apply_event(&mut self, ts: Nanos, event: &Event) -> Result<Option<MessageEnd>, ApplyError> {
+        let stream = self.stream_mut(event.id)?;
+        let before = stream.state(Family::Book);
+        let end = stream.apply(ts, event);
+        if before == StreamState::Live && stream.state(Family::Book) == StreamState::Syncing && end.is_some() {
+            self.effects.push_back(Effect::Resnapshot(event.id));
+        }
+        self.counters.events += 1;
+        self.counters.trades += u64::from(matches!(event.body, Body::Trade { .. }));
+        Ok(end)
+    }
+
+    fn define(&mut self, id: InstrumentId, instrument: &Instrument) -> Result<(), ApplyError> {
+        let instrument = Arc::new(instrument.clone());
+        let next = self.streams.len();
+        let is_same = |old: &Instrument| old.key == instrument.key && old.source == instrument.source;
+        match self.streams.get_mut(id.index()) {
+            Some(stream) if is_same(&stream.instrument) => stream.instrument = instrument,
+            None if next >= self.bounds.instruments_max => return Err(ApplyError::TooMany(next)),
+            None if id.index() == next => self.streams.push(Stream::new(instrument, &self.bounds)),
+            _ => return Err(ApplyError::BadDefine(id.0)),
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, gap: &Gap) -> Result<(), ApplyError> {
+        match gap.id {
+            Some(id) => {
+                let stream = self.stream_mut(id)?;
+                stream.lose(gap.family);
+                if gap.cause == GapCause::Unrepresentable {
+                    stream.learn(gap.family, crate::input::Fact::Closed);
+                }
+            }
+            None => {
+                for stream in &mut self.streams {
+                    Family::ALL.into_iter().for_each(|family| stream.lose(family));
+                }
+            }
+        }
+        self.counters.gaps += 1;
+        Ok(())
+    }
+
+    /// The next moment at which something happens by the passing of time alone. Whoever merges the
+    /// inputs puts [`Input::Time`] with this time before the first input at or past it.
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        self.streams.iter().filter_map(|stream| stream.next_deadline(self.bounds.stale_after)).min()
+    }
+
+    /// What the shell should do next, if anything.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The digest of everything applied: see [`crate::digest`].
+    pub fn digest(&self) -> blake3::Hash {
+        let mut parts: Vec<_> = self
+            .streams
+            .iter()
+            .map(|stream| {
+                let series = INTERVALS.iter().map(|interval| interval.name).zip(&stream.bars);
+                let part = instrument_part(&stream.instrument.key, &stream.chains, &stream.book, series);
+                (&stream.instrument.key, &stream.instrument.source, part)
+            })
+            .collect();
+        parts.sort_by_key(|&(key, source, _)| (key, source));
+        let mut total = blake3::Hasher::new();
+        for (_, _, part) in parts {
+            total.update(part.as_bytes());
+        }
+        total.finalize()
+    }
+
+    fn stream_mut(&mut self, id: InstrumentId) -> Result<&mut Stream, ApplyError> {
+        self.streams.get_mut(id.index()).ok_or(ApplyError::Undefined(id.0))
+    }
+}
+
+#[cfg(test)]
+#[path = "market_tests.rs"]
+mod tests;

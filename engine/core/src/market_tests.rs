@@ -1,0 +1,246 @@
+use super::*;
+use crate::engine::Engine;
+use crate::event::{Flags, Side};
+use crate::frame::take_frame;
+use crate::head::{put_head, restore_frame};
+use crate::input::Fact;
+use crate::instrument::tests::spot;
+use crate::price::{Price, Qty};
+use crate::stream::StreamState;
+use proptest::prelude::*;
+
+const BOUNDS: Bounds =
+    Bounds { book_levels_max: 50, bars_max: 20, instruments_max: 2, stale_after: Nanos::new(5_000_000_000) };
+const ID: InstrumentId = InstrumentId(0);
+
+fn define(id: u32, key: &str) -> Input {
+    Input::Define { id: InstrumentId(id), instrument: Box::new(spot(key)) }
+}
+
+fn event(ts: i64, flags: Flags, body: Body) -> Input {
+    Input::Event(Event { id: ID, flags, venue_ts: Nanos::new(ts), receive_ts: Nanos::new(ts), body })
+}
+
+fn level(ts: i64, flags: Flags, side: Side, price: i64, qty: i64) -> Input {
+    let (price, qty) = (Price::from_raw(price).unwrap(), Qty::from_raw(qty).unwrap());
+    event(ts, flags, Body::Level { side, orders: 0, price, qty })
+}
+
+fn trade(ts: i64, price: i64, trade_id: u64) -> Input {
+    let (price, qty) = (Price::from_raw(price).unwrap(), Qty::from_raw(1).unwrap());
+    event(ts, Flags::LAST, Body::Trade { side: Side::Bid, price, qty, trade_id })
+}
+
+fn state(family: Family, fact: Fact) -> Input {
+    Input::State { id: ID, family, fact }
+}
+
+fn gap(id: Option<InstrumentId>, family: Family, cause: GapCause) -> Input {
+    Input::Gap(Gap { id, family, cause, from: 1, to: 2 })
+}
+
+fn snapshot() -> Vec<Input> {
+    vec![
+        event(1, Flags::SNAPSHOT, Body::Message { first: 9, last: 9 }),
+        event(1, Flags::SNAPSHOT, Body::Clear),
+        level(1, Flags::SNAPSHOT, Side::Bid, 99, 1),
+        level(1, Flags::SNAPSHOT.with(Flags::LAST), Side::Ask, 101, 1),
+        state(Family::Book, Fact::SnapshotComplete),
+    ]
+}
+
+fn engine(inputs: &[Input]) -> Engine {
+    let mut engine = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
+    for input in inputs {
+        feed(&mut engine, 1, input);
+    }
+    engine
+}
+
+fn live() -> Engine {
+    let mut inputs =
+        vec![define(0, "B:X"), state(Family::Book, Fact::Subscribed), state(Family::Trades, Fact::Subscribed)];
+    inputs.extend(snapshot());
+    engine(&inputs)
+}
+
+fn feed(engine: &mut Engine, now: i64, input: &Input) {
+    engine.input(Nanos::new(now), input, |_, _| {}).unwrap();
+}
+
+fn book_state(engine: &Engine) -> StreamState {
+    engine.market().stream(ID).unwrap().state(Family::Book)
+}
+
+fn bid(engine: &Engine) -> Option<i64> {
+    engine.market().stream(ID).unwrap().book.top().bid.map(|level| level.price.raw())
+}
+
+#[test]
+fn a_book_is_live_from_its_snapshot_to_the_next_hole() {
+    let mut engine = engine(&[define(0, "B:X")]);
+    assert_eq!(book_state(&engine), StreamState::Closed);
+    feed(&mut engine, 1, &state(Family::Book, Fact::Subscribed));
+    assert_eq!(book_state(&engine), StreamState::Syncing);
+    snapshot().iter().for_each(|input| feed(&mut engine, 1, input));
+    assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Live, Some(99)));
+    feed(&mut engine, 2, &gap(Some(ID), Family::Book, GapCause::Sequence));
+    assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Gapped, None));
+    snapshot()[..4].iter().for_each(|input| feed(&mut engine, 3, input));
+    assert_eq!(book_state(&engine), StreamState::Syncing);
+    feed(&mut engine, 3, &state(Family::Book, Fact::SnapshotComplete));
+    assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Live, Some(99)));
+    assert_eq!(engine.market().counters().resyncs, 1);
+    assert_eq!(engine.market().counters().gaps, 1);
+}
+
+#[test]
+fn a_trade_gap_leaves_the_book_live_and_marks_the_bars() {
+    let mut engine = live();
+    feed(&mut engine, 1, &trade(1, 100, 1));
+    feed(&mut engine, 1, &gap(Some(ID), Family::Trades, GapCause::Sequence));
+    assert_eq!(book_state(&engine), StreamState::Live);
+    let stream = engine.market().stream(ID).unwrap();
+    assert!(stream.bars[0].iter().next().unwrap().flags.has(crate::BarFlags::INCOMPLETE));
+}
+
+#[test]
+fn silence_makes_a_stream_stale_at_its_deadline_and_an_event_revives_it() {
+    let mut engine = live();
+    assert_eq!(engine.market().next_deadline(), Some(Nanos::new(1 + 5_000_000_000)));
+    let mut times = Vec::new();
+    engine
+        .input(Nanos::new(6_000_000_000), &trade(6_000_000_000, 100, 1), |market, stamped| {
+            times.push((stamped.seq, stamped.ts.raw(), market.stream(ID).unwrap().state(Family::Book)));
+        })
+        .unwrap();
+    assert_eq!(
+        times,
+        [(9, 5_000_000_001, StreamState::Stale), (10, 6_000_000_000, StreamState::Stale)],
+        "the deadline comes before the input that shows it has passed"
+    );
+    feed(&mut engine, 6_100_000_000, &level(6_100_000_000, Flags::LAST, Side::Bid, 98, 1));
+    assert_eq!(book_state(&engine), StreamState::Live);
+}
+
+#[test]
+fn a_crossed_book_is_degraded_until_it_uncrosses() {
+    let mut engine = live();
+    feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 101, 1));
+    assert_eq!(book_state(&engine), StreamState::Degraded);
+    feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 101, 0));
+    assert_eq!(book_state(&engine), StreamState::Live);
+}
+
+#[test]
+fn a_book_that_thins_out_asks_for_a_snapshot_once() {
+    let mut engine = live();
+    feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 99, 0));
+    assert_eq!(book_state(&engine), StreamState::Syncing);
+    feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 42, 1));
+    assert_eq!(engine.market_mut().poll_effect(), Some(Effect::Resnapshot(ID)));
+    assert_eq!(engine.market_mut().poll_effect(), None);
+}
+
+#[test]
+fn a_restart_empties_every_book_and_an_unrepresentable_value_closes_its_stream() {
+    let mut engine = live();
+    feed(&mut engine, 2, &gap(None, Family::Book, GapCause::Restart));
+    assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Gapped, None));
+    feed(&mut engine, 2, &gap(Some(ID), Family::Book, GapCause::Unrepresentable));
+    assert_eq!(book_state(&engine), StreamState::Closed);
+}
+
+#[test]
+fn inputs_that_do_not_fit_change_nothing() {
+    let mut market = Market::new(BOUNDS);
+    let now = Nanos::ZERO;
+    assert_eq!(market.apply(now, &trade(1, 1, 1)), Err(ApplyError::Undefined(0)));
+    assert_eq!(market.apply(now, &define(1, "B:X")), Err(ApplyError::BadDefine(1)));
+    market.apply(now, &define(0, "B:X")).unwrap();
+    assert_eq!(market.apply(now, &define(0, "B:Y")), Err(ApplyError::BadDefine(0)));
+    market.apply(now, &define(1, "B:Y")).unwrap();
+    assert_eq!(market.apply(now, &define(2, "B:Z")), Err(ApplyError::TooMany(2)));
+    assert_eq!(market.streams().len(), 2);
+}
+
+#[test]
+fn the_clock_may_step_back_and_the_tape_does_not() {
+    let mut engine = live();
+    feed(&mut engine, 500, &trade(500, 100, 1));
+    feed(&mut engine, 400, &trade(400, 100, 2));
+    assert_eq!(engine.ts(), Nanos::new(500));
+    let recorded = trade(500, 100, 3);
+    assert!(matches!(
+        engine.replay(engine.seq(), Nanos::new(500), &recorded, |_, _| {}),
+        Err(crate::EngineError::OutOfOrder { .. })
+    ));
+    let mut late = Engine::new(Market::new(BOUNDS), crate::frame::SEQ_LIMIT - 1, Nanos::ZERO);
+    assert_eq!(late.input(Nanos::ZERO, &Input::Time, |_, _| {}), Err(crate::EngineError::SequenceExhausted));
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let flags = prop_oneof![Just(Flags::LAST), Just(Flags::NONE)];
+    prop_oneof![
+        8 => (1i64..8_000_000_000, flags, any::<bool>(), 90i64..110, 0i64..3).prop_map(|(ts, flags, ask, price, qty)| {
+            level(ts, flags, if ask { Side::Ask } else { Side::Bid }, price, qty)
+        }),
+        4 => (1i64..8_000_000_000, 90i64..110, 1u64..99).prop_map(|(ts, price, id)| trade(ts, price, id)),
+        1 => any::<u64>().prop_map(|n| event(1, Flags::NONE, Body::Message { first: n, last: n })),
+        1 => Just(event(1, Flags::LAST, Body::Clear)),
+        1 => Just(gap(Some(ID), Family::Book, GapCause::Sequence)),
+        1 => Just(state(Family::Book, Fact::SnapshotComplete)),
+        1 => Just(Input::Time),
+    ]
+}
+
+proptest! {
+    /// From any head on, the rest of the inputs comes to the same state as from the beginning.
+    #[test]
+    fn a_head_stands_for_everything_before_it(
+        before in proptest::collection::vec((0i64..9_000_000_000, any_input()), 0..60),
+        after in proptest::collection::vec((0i64..9_000_000_000, any_input()), 0..60),
+    ) {
+        let mut whole = live();
+        for (now, input) in &before {
+            feed(&mut whole, *now, input);
+        }
+        // A segment ends between messages.
+        feed(&mut whole, 0, &level(1, Flags::LAST, Side::Bid, 1, 1));
+        let mut head = Vec::new();
+        put_head(whole.market(), whole.ts(), &mut head);
+        let mut market = Market::new(BOUNDS);
+        let mut bytes = &head[..];
+        while !bytes.is_empty() {
+            restore_frame(&mut market, &take_frame(0, &mut bytes).unwrap()).unwrap();
+        }
+        prop_assert_eq!(market.digest(), whole.market().digest());
+        let mut rest = Engine::new(market, whole.seq(), whole.ts());
+        for (now, input) in &after {
+            feed(&mut whole, *now, input);
+            feed(&mut rest, *now, input);
+            prop_assert_eq!(book_state(&rest), book_state(&whole));
+        }
+        prop_assert_eq!(rest.market().digest(), whole.market().digest());
+        prop_assert_eq!((rest.seq(), rest.ts()), (whole.seq(), whole.ts()));
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        put_head(whole.market(), whole.ts(), &mut one);
+        put_head(rest.market(), rest.ts(), &mut two);
+        prop_assert!(one == two);
+    }
+
+    /// A head that is cut or changed gives an error or a market, never a panic.
+    #[test]
+    fn a_damaged_head_does_no_harm(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let whole = live();
+        let mut head = Vec::new();
+        put_head(whole.market(), whole.ts(), &mut head);
+        let at = at.index(head.len());
+        head[at] = byte;
+        let mut market = Market::new(BOUNDS);
+        let mut bytes = &head[..];
+        while let Some(frame) = take_frame(0, &mut bytes) {
+            let _ = restore_frame(&mut market, &frame);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Everything that is known of one instrument from one source.
+
+use crate::bar::{BarSeries, INTERVALS};
+use crate::book::{Book, Level};
+use crate::digest::Chain;
+use crate::event::{Body, Event, Family, Flags, Side};
+use crate::input::Fact;
+use crate::instrument::Instrument;
+use crate::market::{Bounds, MessageEnd};
+use crate::price::{Price, Qty};
+use crate::time::Nanos;
+use std::sync::Arc;
+
+/// In which state a stream is. Only [`StreamState::Live`] carries orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StreamState {
+    /// Subscribed, and not yet complete.
+    Syncing = 0,
+    /// Complete and current.
+    Live = 1,
+    /// Nothing came for longer than [`Bounds::stale_after`].
+    Stale = 2,
+    /// A part is missing and a new snapshot has not begun.
+    Gapped = 3,
+    /// Complete, but what it shows cannot be right: the book is crossed.
+    Degraded = 4,
+    /// Not subscribed.
+    Closed = 5,
+}
+
+impl StreamState {
+    /// Every state, by code.
+    pub const ALL: [StreamState; 6] = [
+        StreamState::Syncing,
+        StreamState::Live,
+        StreamState::Stale,
+        StreamState::Gapped,
+        StreamState::Degraded,
+        StreamState::Closed,
+    ];
+
+    /// The name shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StreamState::Syncing => "syncing",
+            StreamState::Live => "live",
+            StreamState::Stale => "stale",
+            StreamState::Gapped => "gapped",
+            StreamState::Degraded => "degraded",
+            StreamState::Closed => "closed",
+        }
+    }
+}
+
+/// Best bid and ask as the venue's own ticker states them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Best bid.
+    pub bid: Level,
+    /// Best ask.
+    pub ask: Level,
+    /// The venue's update id, where it sent one.
+    pub venue_sequence: Option<u64>,
+}
+
+/// The latest trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTrade {
+    /// Price.
+    pub price: Price,
+    /// Quantity.
+    pub qty: Qty,
+    /// The aggressor's side.
+    pub side: Side,
+    /// The venue's number.
+    pub trade_id: u64,
+    /// The venue's clock, where the message bore it.
+    pub venue_ts: Option<Nanos>,
+    /// Our clock.
+    pub receive_ts: Nanos,
+}
+
+/// One instrument of one source.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// What it is.
+    pub instrument: Arc<Instrument>,
+    /// Its book.
+    pub book: Book,
+    /// Update id of the last message applied to the book.
+    pub book_sequence: Option<u64>,
+    /// The venue's own statement of the top; never mixed with the book's.
+    pub quote: Option<Quote>,
+    /// The latest trade.
+    pub last_trade: Option<LastTrade>,
+    /// Bars, by position in [`INTERVALS`].
+    pub bars: Vec<BarSeries>,
+    /// When the last event of each family arrived (tape time), by family code.
+    pub last_event: [Option<Nanos>; Family::ALL.len()],
+    pub(crate) states: [StreamState; Family::ALL.len()],
+    pub(crate) chains: [Chain; Family::ALL.len()],
+    /// A gap was seen that no snapshot has healed yet.
+    pub(crate) was_gapped: bool,
+    /// The opening of a message whose family is not known yet.
+    message: Option<Event>,
+    is_open: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(instrument: Arc<Instrument>, bounds: &Bounds) -> Stream {
+        Stream {
+            instrument,
+            book: Book::new(bounds.book_levels_max),
+            book_sequence: None,
+            quote: None,
+            last_trade: None,
+            bars: INTERVALS.iter().map(|&interval| BarSeries::new(interval, bounds.bars_max)).collect(),
+            last_event: [None; 4],
+            states: [StreamState::Closed; 4],
+            chains: Default::default(),
+            was_gapped: false,
+            message: None,
+            is_open: false,
+        }
+    }
+
+    /// The state of a family.
+    pub fn state(&self, family: Family) -> StreamState {
+        self.states[usize::from(family.code())]
+    }
+
+    fn set_state(&mut self, family: Family, state: StreamState) {
+        self.states[usize::from(family.code())] = state;
+    }
+
+    /// When the latest event of any family arrived.
+    pub fn last_event_any(&self) -> Option<Nanos> {
+        self.last_event.iter().copied().flatten().max()
+    }
+
+    /// True between the first event of a venue message and its last: not a moment for readers.
+    pub fn is_message_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Applies one event at tape time `ts`; tells what ended if it was the last of its message.
+    pub(crate) fn apply(&mut self, ts: Nanos, event: &Event) -> Option<MessageEnd> {
+        let is_last = event.flags.has(Flags::LAST);
+        self.is_open = !is_last;
+        let family = match event.body.family() {
+            Some(family) => family,
+            // A message with nothing in it: an empty change of the book.
+            None if is_last => Family::Book,
+            None => {
+                self.message = Some(*event);
+                return None;
+            }
+        };
+        let code = usize::from(family.code());
+        let opening = self.message.take();
+        if let Some(message) = &opening {
+            self.chains[code].absorb(message);
+        }
+        self.chains[code].absorb(event);
+        self.last_event[code] = Some(ts);
+        if self.states[code] == StreamState::Stale {
+            self.states[code] = StreamState::Live;
+        }
+        let sequence = sequence(&event.body).or_else(|| sequence(&opening?.body));
+        self.apply_body(event, sequence);
+        if !is_last {
+            return None;
+        }
+        if family == Family::Book {
+            self.judge_book();
+        }
+        Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT) })
+    }
+
+    fn apply_body(&mut self, event: &Event, sequence: Option<u64>) {
+        match event.body {
+            Body::Level { side, orders, price, qty } => {
+                self.book_sequence = sequence.or(self.book_sequence);
+                self.book.set(side, Level { price, qty, orders });
+            }
+            Body::Message { .. } => self.book_sequence = sequence,
+            Body::Clear => {
+                self.book.clear();
+                self.book_sequence = sequence;
+                if self.state(Family::Book) != StreamState::Closed {
+                    self.set_state(Family::Book, StreamState::Syncing);
+                }
+            }
+            Body::Trade { side, price, qty, trade_id } => {
+                let received = event.flags.has(Flags::TIME_RECEIVED);
+                let venue_ts = (!received).then_some(event.venue_ts);
+                let receive_ts = event.receive_ts;
+                self.last_trade = Some(LastTrade { price, qty, side, trade_id, venue_ts, receive_ts });
+                for series in &mut self.bars {
+                    series.push(event.venue_ts, received, price, qty);
+                }
+            }
+            Body::Quote { bid, bid_qty, ask, ask_qty } => {
+                let level = |price, qty| Level { price, qty, orders: 0 };
+                self.quote =
+                    Some(Quote { bid: level(bid, bid_qty), ask: level(ask, ask_qty), venue_sequence: sequence });
+            }
+            // Counted in the digest; no reader asks for them yet.
+            Body::Ohlc { .. } | Body::Day { .. } | Body::Pressure { .. } | Body::Interest { .. } => {}
+        }
+    }
+
+    /// A whole message is in the book: is what it shows fit to be traded on?
+    fn judge_book(&mut self) {
+        let state = self.state(Family::Book);
+        if !matches!(state, StreamState::Live | StreamState::Degraded) {
+            return;
+        }
+        let next = if self.book.is_too_thin() {
+            StreamState::Syncing
+        } else if self.book.top().is_crossed() {
+            StreamState::Degraded
+        } else {
+            StreamState::Live
+        };
+        self.set_state(Family::Book, next);
+    }
+
+    /// Takes note of what the session knows; true where a snapshot healed a gap.
+    pub(crate) fn learn(&mut self, family: Family, fact: Fact) -> bool {
+        let has_snapshot = family == Family::Book;
+        match fact {
+            Fact::Subscribed if has_snapshot => self.set_state(family, StreamState::Syncing),
+            Fact::Subscribed => self.set_state(family, StreamState::Live),
+            Fact::Closed => self.set_state(family, StreamState::Closed),
+            Fact::SnapshotComplete if has_snapshot => {
+                self.book.complete_snapshot();
+                self.set_state(family, StreamState::Live);
+                self.judge_book();
+                return std::mem::take(&mut self.was_gapped);
+            }
+            Fact::SnapshotComplete => {}
+        }
+        false
+    }
+
+    /// A part of a family is missing.
+    pub(crate) fn lose(&mut self, family: Family) {
+        self.message = None;
+        self.is_open = false;
+        self.chains[usize::from(family.code())].abandon();
+        match family {
+            Family::Book => {
+                self.book.clear();
+                self.book_sequence = None;
+                self.was_gapped = true;
+                if self.state(family) != StreamState::Closed {
+                    self.set_state(family, StreamState::Gapped);
+                }
+            }
+            Family::Trades => self.bars.iter_mut().for_each(BarSeries::mark_incomplete),
+            Family::Quotes => self.quote = None,
+            Family::Statistics => {}
+        }
+    }
+
+    /// When something happens to this stream by the passing of time alone.
+    pub(crate) fn next_deadline(&self, stale_after: Nanos) -> Option<Nanos> {
+        let stale = Family::ALL
+            .into_iter()
+            .filter(|&family| self.state(family) == StreamState::Live && family != Family::Trades)
+            .filter_map(|family| Some(self.last_event[usize::from(family.code())]?.plus(stale_after)));
+        stale.chain(self.bars.iter().filter_map(BarSeries::next_deadline)).min()
+    }
+
+    /// Lets what is due at `now` happen.
+    pub(crate) fn pass(&mut self, now: Nanos, stale_after: Nanos) {
+        for series in &mut self.bars {
+            series.close_until(now);
+        }
+        for family in Family::ALL.into_iter().filter(|&family| family != Family::Trades) {
+            let due = self.last_event[usize::from(family.code())].is_some_and(|last| last.plus(stale_after) <= now);
+            if due && self.state(family) == StreamState::Live {
+                self.set_state(family, StreamState::Stale);
+            }
+        }
+    }
+}
+
+fn sequence(body: &Body) -> Option<u64> {
+    match *body {
+        Body::Message { last, .. } => Some(last),
+        _ => None,
+    }
+}
