@@ -1,0 +1,385 @@
+//! Binance's JSON, read without a float and without an allocation per level.
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+use tidegate_core::{Nanos, NumberError, Price, Qty, Side};
+
+use super::sequence::Numbers;
+
+/// Longest frame that is read, in bytes: four times the largest snapshot (5,000 levels a side).
+pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Most levels in one message: the deepest snapshot has 5,000 a side.
+pub const LEVELS_MAX: usize = 10_000;
+
+/// Why a frame is not a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Longer than [`FRAME_BYTES_MAX`].
+    #[error("frame is longer than {FRAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not JSON, or not the shape that the stream's documentation gives.
+    #[error("not the JSON of this stream")]
+    Json,
+    /// A stream this session does not read.
+    #[error("unknown stream")]
+    UnknownStream,
+    /// A field is missing or has a value that makes no sense.
+    #[error("field {0} is missing or senseless")]
+    Field(&'static str),
+    /// A price or quantity.
+    #[error("price or quantity: {0}")]
+    Number(NumberError),
+    /// More than [`LEVELS_MAX`] levels.
+    #[error("more than {LEVELS_MAX} levels")]
+    TooManyLevels,
+}
+
+/// Most decimals written in a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decimals {
+    /// Of its prices.
+    pub price: u8,
+    /// Of its quantities.
+    pub qty: u8,
+}
+
+impl Decimals {
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Decimals) -> Decimals {
+        Decimals { price: self.price.max(other.price), qty: self.qty.max(other.qty) }
+    }
+}
+
+/// One level as the venue sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireLevel {
+    /// Which side.
+    pub side: Side,
+    /// Price.
+    pub price: Price,
+    /// Absolute quantity; zero removes the level.
+    pub qty: Qty,
+}
+
+/// Which stream a trade came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradeStream {
+    /// `trade`: every fill, numbered by `t`.
+    Trade,
+    /// `aggTrade`: the fills of one taker order at one price, numbered by `a`.
+    AggTrade,
+}
+
+/// One decoded message. Its levels are in the buffer that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// `depthUpdate`.
+    Depth { symbol: &'a str, numbers: Numbers, time: Nanos, decimals: Decimals },
+    /// The REST order book; spot's bears neither symbol nor time.
+    Snapshot { symbol: Option<&'a str>, last: u64, time: Option<Nanos>, decimals: Decimals },
+    /// `bookTicker`; spot's bears no time.
+    Ticker { symbol: &'a str, last: u64, time: Option<Nanos>, bid: WireLevel, ask: WireLevel, decimals: Decimals },
+    /// `trade` or `aggTrade`; `level.side` is the aggressor's.
+    Trade { symbol: &'a str, stream: TradeStream, id: u64, time: Nanos, level: WireLevel, decimals: Decimals },
+}
+
+impl Message<'_> {
+    /// The venue symbol, which only spot's snapshot lacks.
+    pub fn symbol(&self) -> Option<&str> {
+        match self {
+            Message::Snapshot { symbol, .. } => *symbol,
+            Message::Depth { symbol, .. } | Message::Ticker { symbol, .. } | Message::Trade { symbol, .. } => {
+                Some(symbol)
+            }
+        }
+    }
+
+    /// Decimals written in the message.
+    pub fn decimals(&self) -> Decimals {
+        match self {
+            Message::Depth { decimals, .. }
+            | Message::Snapshot { decimals, .. }
+            | Message::Ticker { decimals, .. }
+            | Message::Trade { decimals, .. } => *decimals,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    stream: Option<&'a str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireTicker<'a> {
+    u: u64,
+    s: &'a str,
+    b: &'a str,
+    #[serde(rename = "B")]
+    b_qty: &'a str,
+    a: &'a str,
+    #[serde(rename = "A")]
+    a_qty: &'a str,
+    #[serde(rename = "T")]
+    time: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct WireTrade<'a> {
+    s: &'a str,
+    t: Option<u64>,
+    a: Option<u64>,
+    p: &'a str,
+    q: &'a str,
+    #[serde(rename = "T")]
+    time: i64,
+    m: bool,
+}
+
+/// What names the instrument, in every message that names one.
+#[derive(Deserialize)]
+struct WireSymbol<'a> {
+    #[serde(alias = "symbol")]
+    s: Option<&'a str>,
+}
+
+/// Which kind of message a stream name stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Depth,
+    Ticker,
+    Trade(TradeStream),
+    Snapshot,
+}
+
+fn envelope(frame: &[u8]) -> Result<(Kind, &[u8]), DecodeError> {
+    if frame.len() > FRAME_BYTES_MAX {
+        return Err(DecodeError::TooLong);
+    }
+    let envelope: Envelope<'_> = serde_json::from_slice(frame).map_err(|_| DecodeError::Json)?;
+    let Some(stream) = envelope.stream else { return Ok((Kind::Snapshot, frame)) };
+    let data = envelope.data.ok_or(DecodeError::Field("data"))?.get().as_bytes();
+    let (_, name) = stream.split_once('@').ok_or(DecodeError::UnknownStream)?;
+    let kind = match name {
+        "depth" | "depth@100ms" | "depth@250ms" | "depth@500ms" | "depth@0ms" => Kind::Depth,
+        "bookTicker" => Kind::Ticker,
+        "trade" => Kind::Trade(TradeStream::Trade),
+        "aggTrade" => Kind::Trade(TradeStream::AggTrade),
+        _ => return Err(DecodeError::UnknownStream),
+    };
+    Ok((kind, data))
+}
+
+/// Reads only whom a frame is about: for a frame whose numbers cannot be held.
+pub(super) fn subject(frame: &[u8]) -> Option<(Kind, &str)> {
+    let (kind, data) = envelope(frame).ok()?;
+    let symbol: WireSymbol<'_> = serde_json::from_slice(data).ok()?;
+    Some((kind, symbol.s?))
+}
+
+/// Decodes one frame: a message of a combined stream (`{"stream":…,"data":…}`) or, without `stream`, the
+/// answer of the REST order book. `levels` is emptied and takes the levels of a depth message.
+///
+/// # Errors
+/// [`DecodeError`]; `levels` holds nothing of use then.
+pub fn decode<'a>(frame: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
+    levels.clear();
+    let (kind, data) = envelope(frame)?;
+    match kind {
+        Kind::Depth => decode_depth(data, levels),
+        Kind::Ticker => decode_ticker(data),
+        Kind::Trade(stream) => decode_trade(data, stream),
+        Kind::Snapshot => decode_snapshot(data, levels),
+    }
+}
+
+fn decode_depth<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
+    let (fields, decimals) = depth_fields(data, levels)?;
+    let numbers = Numbers {
+        first: fields.first.ok_or(DecodeError::Field("U"))?,
+        last: fields.last.ok_or(DecodeError::Field("u"))?,
+        previous: fields.previous,
+    };
+    if numbers.first > numbers.last {
+        return Err(DecodeError::Field("U"));
+    }
+    // Futures state when the matching engine made the change (T); spot only when it was sent (E).
+    let time = fields.made.or(fields.sent).ok_or(DecodeError::Field("E"))?;
+    let symbol = fields.symbol.ok_or(DecodeError::Field("s"))?;
+    Ok(Message::Depth { symbol, numbers, time: millis(time, "E")?, decimals })
+}
+
+fn decode_snapshot<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
+    let (fields, decimals) = depth_fields(data, levels)?;
+    let last = fields.snapshot.ok_or(DecodeError::Field("lastUpdateId"))?;
+    let time = fields.made.map(|ms| millis(ms, "T")).transpose()?;
+    Ok(Message::Snapshot { symbol: fields.symbol, last, time, decimals })
+}
+
+fn decode_ticker(data: &[u8]) -> Result<Message<'_>, DecodeError> {
+    let wire: WireTicker<'_> = serde_json::from_slice(data).map_err(|_| DecodeError::Json)?;
+    let mut decimals = Decimals::default();
+    let bid = level(Side::Bid, wire.b, wire.b_qty, &mut decimals)?;
+    let ask = level(Side::Ask, wire.a, wire.a_qty, &mut decimals)?;
+    let time = wire.time.map(|ms| millis(ms, "T")).transpose()?;
+    Ok(Message::Ticker { symbol: wire.s, last: wire.u, time, bid, ask, decimals })
+}
+
+fn decode_trade(data: &[u8], stream: TradeStream) -> Result<Message<'_>, DecodeError> {
+    let wire: WireTrade<'_> = serde_json::from_slice(data).map_err(|_| DecodeError::Json)?;
+    let id = match stream {
+        TradeStream::Trade => wire.t.ok_or(DecodeError::Field("t"))?,
+        TradeStream::AggTrade => wire.a.ok_or(DecodeError::Field("a"))?,
+    };
+    // `m`: the buyer was the maker, so the seller was the aggressor.
+    let side = if wire.m { Side::Ask } else { Side::Bid };
+    let mut decimals = Decimals::default();
+    let level = level(side, wire.p, wire.q, &mut decimals)?;
+    Ok(Message::Trade { symbol: wire.s, stream, id, time: millis(wire.time, "T")?, level, decimals })
+}
+
+fn millis(ms: i64, field: &'static str) -> Result<Nanos, DecodeError> {
+    Nanos::from_millis(ms).ok_or(DecodeError::Field(field))
+}
+
+fn level(side: Side, price: &str, qty: &str, decimals: &mut Decimals) -> Result<WireLevel, DecodeError> {
+    let price = Price::parse(price.as_bytes()).map_err(DecodeError::Number)?;
+    let qty = Qty::parse(qty.as_bytes()).map_err(DecodeError::Number)?;
+    if price.value < Price::ZERO {
+        return Err(DecodeError::Field("price"));
+    }
+    if qty.value < Qty::ZERO {
+        return Err(DecodeError::Field("quantity"));
+    }
+    *decimals = decimals.max(Decimals { price: price.decimals, qty: qty.decimals });
+    Ok(WireLevel { side, price: price.value, qty: qty.value })
+}
+
+/// The fields of a depth message and of a snapshot.
+#[derive(Default)]
+struct DepthFields<'a> {
+    symbol: Option<&'a str>,
+    first: Option<u64>,
+    last: Option<u64>,
+    previous: Option<u64>,
+    snapshot: Option<u64>,
+    sent: Option<i64>,
+    made: Option<i64>,
+}
+
+fn depth_fields<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<(DepthFields<'a>, Decimals), DecodeError> {
+    let mut sink = LevelSink { levels, decimals: Decimals::default(), error: None, sides: [false; 2] };
+    let mut json = serde_json::Deserializer::from_slice(data);
+    let fields = DepthSeed(&mut sink).deserialize(&mut json).and_then(|fields| json.end().map(|()| fields));
+    match (fields, sink.error) {
+        (_, Some(error)) => Err(error),
+        (Err(_), None) => Err(DecodeError::Json),
+        (Ok(_), None) if sink.sides != [true; 2] => Err(DecodeError::Field("b or a")),
+        (Ok(fields), None) => Ok((fields, sink.decimals)),
+    }
+}
+
+/// Where levels go, straight from the JSON text.
+struct LevelSink<'v> {
+    levels: &'v mut Vec<WireLevel>,
+    decimals: Decimals,
+    /// serde can only carry a text: the reason is kept here.
+    error: Option<DecodeError>,
+    sides: [bool; 2],
+}
+
+impl LevelSink<'_> {
+    fn push(&mut self, side: Side, price: &str, qty: &str) -> Result<(), DecodeError> {
+        if self.levels.len() >= LEVELS_MAX {
+            return Err(DecodeError::TooManyLevels);
+        }
+        self.levels.push(level(side, price, qty, &mut self.decimals)?);
+        Ok(())
+    }
+}
+
+struct DepthSeed<'s, 'v>(&'s mut LevelSink<'v>);
+
+impl<'de> DeserializeSeed<'de> for DepthSeed<'_, '_> {
+    type Value = DepthFields<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for DepthSeed<'_, '_> {
+    type Value = DepthFields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a depth message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = DepthFields::default();
+        while let Some(key) = map.next_key::<&str>()? {
+            let is_repeated = match key {
+                "s" | "symbol" => fields.symbol.replace(map.next_value()?).is_some(),
+                "U" => fields.first.replace(map.next_value()?).is_some(),
+                "u" => fields.last.replace(map.next_value()?).is_some(),
+                "pu" => fields.previous.replace(map.next_value()?).is_some(),
+                "lastUpdateId" => fields.snapshot.replace(map.next_value()?).is_some(),
+                "E" => fields.sent.replace(map.next_value()?).is_some(),
+                "T" => fields.made.replace(map.next_value()?).is_some(),
+                "b" | "bids" => map.next_value_seed(LevelsSeed { side: Side::Bid, sink: self.0 })?,
+                "a" | "asks" => map.next_value_seed(LevelsSeed { side: Side::Ask, sink: self.0 })?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    false
+                }
+            };
+            if is_repeated {
+                return Err(A::Error::custom("repeated field"));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Reads one side; its value tells whether the side had been there before.
+struct LevelsSeed<'s, 'v> {
+    side: Side,
+    sink: &'s mut LevelSink<'v>,
+}
+
+impl<'de> DeserializeSeed<'de> for LevelsSeed<'_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for LevelsSeed<'_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of [price, quantity]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        while let Some((price, qty)) = seq.next_element::<(&str, &str)>()? {
+            if let Err(error) = self.sink.push(self.side, price, qty) {
+                self.sink.error = Some(error);
+                return Err(A::Error::custom("level"));
+            }
+        }
+        Ok(std::mem::replace(&mut self.sink.sides[usize::from(self.side.code())], true))
+    }
+}
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

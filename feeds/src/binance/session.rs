@@ -1,0 +1,404 @@
+//! A Binance market-data session: frames in, inputs out, with every hole found and named.
+
+use super::Market;
+use super::codec::{self, Decimals, DecodeError, Kind, Message, TradeStream, WireLevel};
+use super::sequence::{Numbers, Verdict};
+use crate::Action;
+use std::collections::{BTreeMap, VecDeque};
+use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
+
+/// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
+const WAITING_LEVELS_MAX: usize = 500_000;
+
+/// Why a frame gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// It is not a message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// It is about a symbol that was not added: nothing was done, the frame may be handed in again.
+    #[error("symbol {symbol} was not subscribed")]
+    UnknownSymbol {
+        /// The venue's symbol.
+        symbol: String,
+        /// Decimals that the frame writes.
+        decimals: Decimals,
+    },
+}
+
+/// One connection's worth of symbols of one Binance market.
+#[derive(Debug)]
+pub struct Session {
+    market: Market,
+    symbols: BTreeMap<String, Symbol>,
+    /// Spot's snapshot does not say whose it is: it waits for the first symbol whose changes it connects
+    /// to, or for the only symbol there is.
+    nameless: Option<Snapshot>,
+    levels: Vec<WireLevel>,
+    actions: VecDeque<Action>,
+}
+
+impl Session {
+    /// A session without symbols.
+    pub fn new(market: Market) -> Session {
+        Session { market, symbols: BTreeMap::new(), nameless: None, levels: Vec::new(), actions: VecDeque::new() }
+    }
+
+    /// Takes on a symbol whose instrument has been defined under `id`.
+    pub fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument, out: &mut Vec<Input>) {
+        for family in [Family::Book, Family::Trades, Family::Quotes] {
+            out.push(Input::State { id, family, fact: Fact::Subscribed });
+        }
+        self.actions.push_back(Action::FetchSnapshot(symbol.to_owned()));
+        self.symbols.insert(symbol.to_owned(), Symbol::new(id, instrument));
+    }
+
+    /// Takes one frame received at `now`; appends what it means to `out`.
+    ///
+    /// # Errors
+    /// [`FrameError`]; a value that cannot be held has closed its stream all the same.
+    pub fn handle_frame(&mut self, now: Nanos, frame: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
+        let mut levels = std::mem::take(&mut self.levels);
+        let result = match codec::decode(frame, &mut levels) {
+            Ok(message) => self.handle_message(now, message, &levels, out),
+            Err(error) => {
+                if matches!(error, DecodeError::Number(number) if number.is_unrepresentable()) {
+                    self.close_unrepresentable(frame, out);
+                }
+                Err(error.into())
+            }
+        };
+        self.levels = levels;
+        result
+    }
+
+    /// The market knows too little of this book: from now on changes wait for a new snapshot.
+    pub fn handle_resnapshot(&mut self, id: InstrumentId) {
+        if let Some((name, symbol)) = self.symbols.iter_mut().find(|(_, symbol)| symbol.id == id)
+            && matches!(symbol.book, Book::Following { .. })
+        {
+            symbol.book = Book::Waiting(Waiting::default());
+            self.actions.push_back(Action::FetchSnapshot(name.clone()));
+        }
+    }
+
+    /// What to do next, if anything.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn handle_message(
+        &mut self,
+        now: Nanos,
+        message: Message<'_>,
+        levels: &[WireLevel],
+        out: &mut Vec<Input>,
+    ) -> Result<(), FrameError> {
+        let Some(name) = message.symbol() else {
+            self.handle_nameless(now, message, levels, out);
+            return Ok(());
+        };
+        let is_only = self.symbols.len() == 1;
+        let Some(symbol) = self.symbols.get_mut(name) else {
+            return Err(FrameError::UnknownSymbol { symbol: name.to_owned(), decimals: message.decimals() });
+        };
+        symbol.widen(message.decimals(), out);
+        let mut needs_snapshot = false;
+        match message {
+            Message::Depth { numbers, time, .. } => {
+                if symbol.is_waiting()
+                    && let Some(snapshot) = self
+                        .nameless
+                        .take_if(|snapshot| is_only || self.market.judge_first(snapshot.last, numbers) != Verdict::Gap)
+                {
+                    symbol.handle_snapshot(self.market, &snapshot, out);
+                }
+                let depth = Depth { numbers, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
+                needs_snapshot = symbol.handle_depth(self.market, depth, out);
+            }
+            Message::Snapshot { last, time, .. } => {
+                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
+                needs_snapshot = symbol.handle_snapshot(self.market, &snapshot, out);
+            }
+            Message::Ticker { last, time, bid, ask, .. } => symbol.handle_ticker(now, last, time, bid, ask, out),
+            Message::Trade { stream, id, time, level, .. } => symbol.handle_trade(now, stream, id, time, level, out),
+        }
+        if needs_snapshot {
+            self.actions.push_back(Action::FetchSnapshot(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn handle_nameless(&mut self, now: Nanos, message: Message<'_>, levels: &[WireLevel], out: &mut Vec<Input>) {
+        let Message::Snapshot { last, time, decimals, .. } = message else { return };
+        let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
+        let has_symbols = !self.symbols.is_empty();
+        let mut waiting: Vec<_> = self.symbols.values_mut().filter(|symbol| symbol.is_waiting()).collect();
+        let connected =
+            waiting.iter().position(|symbol| symbol.first_verdict(self.market, last) == Some(Verdict::Apply));
+        let position = connected.or((waiting.len() == 1).then_some(0));
+        match position.map(|position| waiting.swap_remove(position)) {
+            Some(symbol) => {
+                symbol.widen(decimals, out);
+                symbol.handle_snapshot(self.market, &snapshot, out);
+            }
+            None if !has_symbols || !waiting.is_empty() => self.nameless = Some(snapshot),
+            // Every book is complete: nobody asked for this one.
+            None => {}
+        }
+    }
+
+    fn close_unrepresentable(&mut self, frame: &[u8], out: &mut Vec<Input>) {
+        let Some((kind, name)) = codec::subject(frame) else { return };
+        let Some(symbol) = self.symbols.get_mut(name) else { return };
+        symbol.close(
+            match kind {
+                Kind::Depth | Kind::Snapshot => Family::Book,
+                Kind::Ticker => Family::Quotes,
+                Kind::Trade(_) => Family::Trades,
+            },
+            out,
+        );
+    }
+}
+
+/// A depth message that is or was waiting to be applied.
+#[derive(Debug)]
+struct Depth {
+    numbers: Numbers,
+    venue_ts: Nanos,
+    receive_ts: Nanos,
+    levels: Vec<WireLevel>,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    last: u64,
+    venue_ts: Option<Nanos>,
+    receive_ts: Nanos,
+    levels: Vec<WireLevel>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    depths: VecDeque<Depth>,
+    levels: usize,
+}
+
+#[derive(Debug)]
+enum Book {
+    /// No snapshot yet: changes wait.
+    Waiting(Waiting),
+    /// The book stands at update id `last`; `is_first` until a change has followed the snapshot.
+    Following { last: u64, is_first: bool },
+    /// Closed for good.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Symbol {
+    id: InstrumentId,
+    instrument: Instrument,
+    book: Book,
+    /// The stream whose trades are counted: the first one that is seen. The other is ignored.
+    trade_stream: Option<TradeStream>,
+    last_trade: Option<u64>,
+    trades_closed: bool,
+    last_ticker: Option<u64>,
+    tickers_closed: bool,
+}
+
+impl Symbol {
+    fn new(id: InstrumentId, instrument: Instrument) -> Symbol {
+        Symbol {
+            id,
+            instrument,
+            book: Book::Waiting(Waiting::default()),
+            trade_stream: None,
+            last_trade: None,
+            trades_closed: false,
+            last_ticker: None,
+            tickers_closed: false,
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.book, Book::Waiting(_))
+    }
+
+    /// Defines the instrument anew when a message writes more decimals than any before.
+    fn widen(&mut self, seen: Decimals, out: &mut Vec<Input>) {
+        let known = Decimals { price: self.instrument.price_decimals, qty: self.instrument.qty_decimals };
+        let wider = known.max(seen);
+        if wider != known {
+            self.instrument.price_decimals = wider.price;
+            self.instrument.qty_decimals = wider.qty;
+            out.push(Input::Define { id: self.id, instrument: Box::new(self.instrument.clone()) });
+        }
+    }
+
+    /// Takes a change of the book; true where a snapshot is needed from now on.
+    fn handle_depth(&mut self, market: Market, depth: Depth, out: &mut Vec<Input>) -> bool {
+        match &mut self.book {
+            Book::Closed => false,
+            Book::Waiting(waiting) => {
+                waiting.levels += depth.levels.len();
+                waiting.depths.push_back(depth);
+                if waiting.levels <= WAITING_LEVELS_MAX {
+                    return false;
+                }
+                *waiting = Waiting::default();
+                self.push_gap(Family::Book, GapCause::BufferFull, 0, 0, out);
+                true
+            }
+            Book::Following { last, is_first } => {
+                let last = *last;
+                let verdict = if *is_first {
+                    market.judge_first(last, depth.numbers)
+                } else {
+                    market.judge_next(last, depth.numbers)
+                };
+                match verdict {
+                    Verdict::Stale => false,
+                    Verdict::Apply => {
+                        self.book = Book::Following { last: depth.numbers.last, is_first: false };
+                        self.push_depth(&depth, out);
+                        false
+                    }
+                    Verdict::Gap => {
+                        self.push_gap(Family::Book, GapCause::Sequence, last + 1, depth.numbers.first, out);
+                        let levels = depth.levels.len();
+                        self.book = Book::Waiting(Waiting { depths: VecDeque::from([depth]), levels });
+                        true
+                    }
+                }
+            }
+        }
+    }
+
+    /// How the first waiting change that is newer than a snapshot follows it.
+    fn first_verdict(&self, market: Market, snapshot: u64) -> Option<Verdict> {
+        let Book::Waiting(waiting) = &self.book else { return None };
+        let mut verdicts = waiting.depths.iter().map(|depth| market.judge_first(snapshot, depth.numbers));
+        verdicts.find(|&verdict| verdict != Verdict::Stale)
+    }
+
+    /// Takes a snapshot; true where it is too old for what waits, and another is needed.
+    fn handle_snapshot(&mut self, market: Market, snapshot: &Snapshot, out: &mut Vec<Input>) -> bool {
+        if self.first_verdict(market, snapshot.last) == Some(Verdict::Gap) {
+            return true;
+        }
+        let Book::Waiting(waiting) = &mut self.book else { return false };
+        let depths = std::mem::take(&mut waiting.depths);
+        self.book = Book::Following { last: snapshot.last, is_first: true };
+        self.push_snapshot(snapshot, out);
+        let mut needs_snapshot = false;
+        for depth in depths {
+            needs_snapshot |= self.handle_depth(market, depth, out);
+        }
+        needs_snapshot
+    }
+
+    fn handle_ticker(
+        &mut self,
+        now: Nanos,
+        last: u64,
+        time: Option<Nanos>,
+        bid: WireLevel,
+        ask: WireLevel,
+        out: &mut Vec<Input>,
+    ) {
+        // An older statement of the top says nothing any more.
+        if self.tickers_closed || self.last_ticker.is_some_and(|seen| last <= seen) {
+            return;
+        }
+        self.last_ticker = Some(last);
+        let (flags, venue_ts) = stamp(time, now);
+        let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
+        out.push(self.event(flags, venue_ts, now, Body::Message { first: last, last }));
+        out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
+    }
+
+    fn handle_trade(
+        &mut self,
+        now: Nanos,
+        stream: TradeStream,
+        id: u64,
+        time: Nanos,
+        WireLevel { side, price, qty }: WireLevel,
+        out: &mut Vec<Input>,
+    ) {
+        let is_counted = *self.trade_stream.get_or_insert(stream) == stream;
+        if self.trades_closed || !is_counted || self.last_trade.is_some_and(|last| id <= last) {
+            return;
+        }
+        if let Some(last) = self.last_trade.filter(|&last| id > last + 1) {
+            self.push_gap(Family::Trades, GapCause::Sequence, last + 1, id, out);
+        }
+        self.last_trade = Some(id);
+        out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
+    }
+
+    /// Ends a family whose values cannot be held: once, loudly.
+    fn close(&mut self, family: Family, out: &mut Vec<Input>) {
+        let was_closed = match family {
+            Family::Book => matches!(std::mem::replace(&mut self.book, Book::Closed), Book::Closed),
+            Family::Trades => std::mem::replace(&mut self.trades_closed, true),
+            Family::Quotes => std::mem::replace(&mut self.tickers_closed, true),
+            Family::Statistics => return,
+        };
+        if !was_closed {
+            self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
+        }
+    }
+
+    fn push_snapshot(&self, snapshot: &Snapshot, out: &mut Vec<Input>) {
+        let (flags, venue_ts) = stamp(snapshot.venue_ts, snapshot.receive_ts);
+        let flags = flags.with(Flags::SNAPSHOT);
+        let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
+        self.push_message(flags, venue_ts, snapshot.receive_ts, &opening, &snapshot.levels, out);
+        out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });
+    }
+
+    fn push_depth(&self, depth: &Depth, out: &mut Vec<Input>) {
+        let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
+        self.push_message(Flags::NONE, depth.venue_ts, depth.receive_ts, &opening, &depth.levels, out);
+    }
+
+    fn push_message(
+        &self,
+        flags: Flags,
+        venue_ts: Nanos,
+        receive_ts: Nanos,
+        opening: &[Body],
+        levels: &[WireLevel],
+        out: &mut Vec<Input>,
+    ) {
+        let levels = levels.iter().map(|&WireLevel { side, price, qty }| Body::Level { side, orders: 0, price, qty });
+        let mut bodies = opening.iter().copied().chain(levels).peekable();
+        while let Some(body) = bodies.next() {
+            let flags = if bodies.peek().is_none() { flags.with(Flags::LAST) } else { flags };
+            out.push(self.event(flags, venue_ts, receive_ts, body));
+        }
+    }
+
+    fn push_gap(&self, family: Family, cause: GapCause, from: u64, to: u64, out: &mut Vec<Input>) {
+        out.push(Input::Gap(Gap { id: Some(self.id), family, cause, from, to }));
+    }
+
+    fn event(&self, flags: Flags, venue_ts: Nanos, receive_ts: Nanos, body: Body) -> Input {
+        Input::Event(Event { id: self.id, flags, venue_ts, receive_ts, body })
+    }
+}
+
+/// The venue's time, or the receive time and the mark that says so.
+fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
+    match time {
+        Some(time) => (Flags::NONE, time),
+        None => (Flags::TIME_RECEIVED, now),
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+use super::*;
+use crate::catalog::Catalog;
+use tidegate_core::{Bounds, Engine, StreamState};
+
+const ID: InstrumentId = InstrumentId(0);
+
+/// A session and the market it feeds, as the shell joins them.
+struct Harness {
+    market: Market,
+    session: Session,
+    engine: Engine,
+    gaps: Vec<(Family, GapCause, u64, u64)>,
+    now: i64,
+}
+
+impl Harness {
+    fn new(market: Market) -> Harness {
+        let bounds =
+            Bounds { book_levels_max: 100, bars_max: 10, instruments_max: 10, stale_after: Nanos::new(i64::MAX) };
+        Harness {
+            market,
+            session: Session::new(market),
+            engine: Engine::new(tidegate_core::Market::new(bounds), 0, Nanos::ZERO),
+            gaps: Vec::new(),
+            now: 0,
+        }
+    }
+
+    fn apply(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            if let Input::Gap(gap) = input {
+                self.gaps.push((gap.family, gap.cause, gap.from, gap.to));
+            }
+            self.engine.input(Nanos::new(self.now), input, |_, _| {}).unwrap();
+        }
+    }
+
+    fn frame(&mut self, frame: &str) -> Result<(), FrameError> {
+        self.now += 1;
+        let mut out = Vec::new();
+        let mut result = self.session.handle_frame(Nanos::new(self.now), frame.as_bytes(), &mut out);
+        if let Err(FrameError::UnknownSymbol { symbol, decimals }) = &result {
+            let id = InstrumentId(self.engine.market().streams().len() as u32);
+            let instrument = Catalog::default().binance(self.market, symbol, *decimals);
+            out.push(Input::Define { id, instrument: Box::new(instrument.clone()) });
+            self.session.add(symbol, id, instrument, &mut out);
+            result = self.session.handle_frame(Nanos::new(self.now), frame.as_bytes(), &mut out);
+        }
+        self.apply(&out);
+        result
+    }
+
+    fn depth(&mut self, first: u64, last: u64, previous: Option<u64>, bid: &str) {
+        let pu = previous.map_or(String::new(), |pu| format!(r#""pu":{pu},"#));
+        self.frame(&format!(
+            r#"{{"stream":"x@depth","data":{{"E":1,"s":"X","U":{first},"u":{last},{pu}"b":[["{bid}","1"]],"a":[]}}}}"#
+        ))
+        .unwrap();
+    }
+
+    fn snapshot(&mut self, last: u64, bid: &str) {
+        self.frame(&format!(r#"{{"lastUpdateId":{last},"bids":[["{bid}","1"],["1","1"]],"asks":[["99","1"]]}}"#))
+            .unwrap();
+    }
+
+    fn trade(&mut self, stream: &str, id: u64) {
+        self.frame(&format!(
+            r#"{{"stream":"x@{stream}","data":{{"s":"X","t":{id},"a":{id},"p":"5","q":"1","T":5,"m":true}}}}"#
+        ))
+        .unwrap();
+    }
+
+    fn actions(&mut self) -> usize {
+        std::iter::from_fn(|| self.session.poll_action()).count()
+    }
+
+    fn shown(&self) -> (StreamState, Option<String>) {
+        let stream = self.engine.market().stream(ID).unwrap();
+        (stream.state(Family::Book), stream.book.top().bid.map(|level| level.price.to_string()))
+    }
+}
+
+fn live(bid: &str) -> (StreamState, Option<String>) {
+    (StreamState::Live, Some(bid.to_owned()))
+}
+
+#[test]
+fn changes_wait_for_the_snapshot_and_follow_it() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.depth(1, 5, None, "50");
+    spot.depth(6, 9, None, "51");
+    assert_eq!(spot.shown(), (StreamState::Syncing, None));
+    assert_eq!(spot.actions(), 1, "a new symbol needs a snapshot");
+    spot.snapshot(7, "40");
+    assert_eq!(spot.shown(), live("51"), "the stale change is dropped, the one that contains id 8 applied");
+    spot.depth(10, 12, None, "52");
+    assert_eq!(spot.shown(), live("52"));
+    assert_eq!(spot.gaps, []);
+}
+
+#[test]
+fn a_hole_is_named_and_the_next_snapshot_heals_it() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(7, "40");
+    spot.depth(8, 9, None, "41");
+    assert_eq!(spot.shown(), live("41"));
+    spot.actions();
+    spot.depth(12, 13, None, "42");
+    assert_eq!(spot.gaps, [(Family::Book, GapCause::Sequence, 10, 12)]);
+    assert_eq!(spot.shown(), (StreamState::Gapped, None));
+    assert_eq!(spot.actions(), 1);
+    spot.depth(14, 15, None, "43");
+    spot.snapshot(5, "40");
+    assert_eq!(spot.shown().0, StreamState::Gapped, "a snapshot older than what waits does not connect");
+    spot.snapshot(13, "44");
+    assert_eq!(spot.shown(), live("44"));
+    assert_eq!(spot.engine.market().counters().resyncs, 1);
+    spot.snapshot(2, "90");
+    assert_eq!(spot.shown(), live("44"), "nobody asked for this snapshot");
+}
+
+#[test]
+fn a_hole_among_what_waits_is_found_too() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.depth(8, 9, None, "41");
+    spot.depth(12, 13, None, "42");
+    spot.snapshot(7, "40");
+    assert_eq!(spot.gaps, [(Family::Book, GapCause::Sequence, 10, 12)]);
+    assert_eq!(spot.shown().0, StreamState::Gapped);
+    spot.snapshot(11, "40");
+    assert_eq!(spot.shown(), live("42"));
+}
+
+#[test]
+fn usd_m_follows_pu_and_not_the_first_id() {
+    let mut usdm = Harness::new(Market::UsdM);
+    let mut previous = 100;
+    usdm.frame(r#"{"lastUpdateId":100,"E":1,"T":1,"symbol":"X","bids":[["40","1"]],"asks":[["99","1"]]}"#).unwrap();
+    for step in 0..20 {
+        let last = previous + 7;
+        usdm.depth(previous + 5, last, Some(previous), &format!("{}", 41 + step));
+        previous = last;
+    }
+    assert_eq!((usdm.shown(), usdm.gaps.len()), (live("60"), 0));
+    usdm.depth(previous + 1, previous + 2, Some(previous - 1), "70");
+    assert_eq!(usdm.gaps, [(Family::Book, GapCause::Sequence, previous + 1, previous + 1)]);
+}
+
+#[test]
+fn a_missing_trade_is_a_gap_that_leaves_the_book_alone() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(7, "40");
+    spot.depth(8, 8, None, "41");
+    for id in [5, 6, 6, 9, 8, 10] {
+        spot.trade("trade", id);
+    }
+    assert_eq!(spot.gaps, [(Family::Trades, GapCause::Sequence, 7, 9)]);
+    assert_eq!(spot.engine.market().counters().trades, 4, "5, 6, 9, 10");
+    assert_eq!(spot.shown(), live("41"));
+}
+
+#[test]
+fn one_trade_stream_is_counted() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.trade("aggTrade", 5);
+    spot.trade("trade", 90);
+    spot.trade("aggTrade", 6);
+    assert_eq!((spot.engine.market().counters().trades, spot.gaps.len()), (2, 0));
+}
+
+#[test]
+fn a_value_that_cannot_be_held_closes_its_stream_once() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(7, "40");
+    spot.depth(8, 8, None, "41");
+    let huge = r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":9,"u":9,"b":[["1000000000","1"]],"a":[]}}"#;
+    for _ in 0..2 {
+        assert!(matches!(spot.frame(huge), Err(FrameError::Decode(DecodeError::Number(_)))));
+    }
+    assert_eq!(spot.gaps, [(Family::Book, GapCause::Unrepresentable, 0, 0)]);
+    assert_eq!(spot.shown(), (StreamState::Closed, None));
+    spot.depth(9, 9, None, "41");
+    spot.snapshot(9, "41");
+    assert_eq!(spot.shown(), (StreamState::Closed, None));
+    spot.trade("trade", 1);
+    assert_eq!(spot.engine.market().counters().trades, 1, "the other families go on");
+}
+
+#[test]
+fn decimals_grow_with_what_the_wire_shows() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(7, "40");
+    spot.depth(8, 8, None, "41.125");
+    let instrument = &spot.engine.market().stream(ID).unwrap().instrument;
+    assert_eq!((instrument.price_decimals, instrument.qty_decimals), (3, 0));
+}
+
+#[test]
+fn a_nameless_snapshot_goes_to_the_symbol_it_connects_to() {
+    let mut spot = Harness::new(Market::Spot);
+    let depth = |symbol: &str, first: u64| {
+        format!(
+            r#"{{"stream":"x@depth","data":{{"E":1,"s":"{symbol}","U":{first},"u":{first},"b":[["5","1"]],"a":[]}}}}"#
+        )
+    };
+    spot.frame(&depth("A", 1_000)).unwrap();
+    spot.frame(&depth("B", 51)).unwrap();
+    spot.snapshot(50, "4");
+    spot.snapshot(999, "4");
+    let states: Vec<_> = spot.engine.market().streams().map(|(_, stream)| stream.state(Family::Book)).collect();
+    assert_eq!(states, [StreamState::Live, StreamState::Live]);
+    assert_eq!(spot.gaps, []);
+}
+
+#[test]
+fn a_resnapshot_makes_changes_wait_again() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(7, "40");
+    spot.depth(8, 8, None, "41");
+    spot.actions();
+    spot.session.handle_resnapshot(ID);
+    assert_eq!(spot.actions(), 1);
+    spot.depth(9, 9, None, "42");
+    assert_eq!(spot.shown(), live("41"));
+    spot.snapshot(8, "40");
+    assert_eq!(spot.shown(), live("42"));
+}

@@ -1,0 +1,137 @@
+//! Captures: gzip or plain text, one venue message a line, `<receive time in ns> <raw JSON>`.
+
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, BufRead, BufReader, Read};
+use tidegate_core::Nanos;
+
+use crate::binance::codec::FRAME_BYTES_MAX;
+
+/// Longest line: a frame and its time.
+const LINE_BYTES_MAX: usize = FRAME_BYTES_MAX + 32;
+
+/// One line of a capture.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A message and when it was received.
+    Frame { receive_ts: Nanos, frame: &'a [u8] },
+    /// Not `<ns> <raw JSON>`, or too long.
+    Malformed,
+}
+
+/// Reads a capture line by line.
+pub struct Reader {
+    input: Box<dyn BufRead + Send>,
+    buffer: Vec<u8>,
+    line: u64,
+}
+
+impl Reader {
+    /// A reader over the bytes of a file, which are decompressed if they are gzip.
+    ///
+    /// # Errors
+    /// What reading the first bytes gives.
+    pub fn new(file: impl Read + Send + 'static) -> io::Result<Reader> {
+        let mut input = BufReader::with_capacity(128 * 1024, file);
+        let is_gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+        let input: Box<dyn BufRead + Send> = if is_gzip {
+            Box::new(BufReader::with_capacity(128 * 1024, MultiGzDecoder::new(input)))
+        } else {
+            Box::new(input)
+        };
+        Ok(Reader { input, buffer: Vec::new(), line: 0 })
+    }
+
+    /// Number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next line that is not empty, or `None` at the end.
+    ///
+    /// # Errors
+    /// What reading gives, a truncated gzip stream included.
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        loop {
+            self.buffer.clear();
+            let limit = LINE_BYTES_MAX as u64 + 1;
+            if self.input.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let is_whole = self.buffer.ends_with(b"\n") || self.buffer.len() <= LINE_BYTES_MAX;
+            if !is_whole {
+                self.input.skip_until(b'\n')?;
+                return Ok(Some(Line::Malformed));
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        Ok(Some(parse(self.buffer.trim_ascii())))
+    }
+}
+
+fn parse(line: &[u8]) -> Line<'_> {
+    let Some(space) = line.iter().position(|&byte| byte == b' ') else { return Line::Malformed };
+    let (time, frame) = (&line[..space], line[space + 1..].trim_ascii_start());
+    let receive_ts = std::str::from_utf8(time).ok().and_then(|text| text.parse().ok());
+    match receive_ts {
+        Some(ns) if !frame.is_empty() => Line::Frame { receive_ts: Nanos::new(ns), frame },
+        _ => Line::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::{Cursor, Write};
+
+    fn lines(bytes: Vec<u8>) -> Vec<Option<(i64, String)>> {
+        let mut reader = Reader::new(Cursor::new(bytes)).unwrap();
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next_line().unwrap() {
+            lines.push(match line {
+                Line::Frame { receive_ts, frame } => {
+                    Some((receive_ts.raw(), String::from_utf8(frame.to_vec()).unwrap()))
+                }
+                Line::Malformed => None,
+            });
+        }
+        lines
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn plain_and_gzip_read_alike_also_in_several_members() {
+        let expect = vec![Some((1, "{}".to_owned())), Some((2, "{\"a\":1}".to_owned()))];
+        assert_eq!(lines(b"1 {}\n\n2 {\"a\":1}".to_vec()), expect);
+        assert_eq!(lines([gzip("1 {}\r\n"), gzip("2 {\"a\":1}\n")].concat()), expect);
+    }
+
+    #[test]
+    fn lines_that_are_no_message_are_told_apart_and_skipped() {
+        let long = format!("1 {}\n3 {{}}\n", "x".repeat(LINE_BYTES_MAX));
+        assert_eq!(
+            lines(b"{}\n1\nx {}\n99999999999999999999 {}\n2 {}\n".to_vec()),
+            [None, None, None, None, Some((2, "{}".to_owned()))]
+        );
+        assert_eq!(lines(long.into_bytes()), [None, Some((3, "{}".to_owned()))]);
+        assert_eq!(lines(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_gzip_stream_that_is_cut_short_is_an_error() {
+        let mut bytes = gzip("1 {}\n2 {}\n");
+        bytes.truncate(bytes.len() - 6);
+        let mut reader = Reader::new(Cursor::new(bytes)).unwrap();
+        let result = std::iter::from_fn(|| reader.next_line().map(|line| line.map(|_| ())).transpose())
+            .collect::<Result<Vec<_>, _>>();
+        assert!(result.is_err());
+    }
+}
