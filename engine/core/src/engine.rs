@@ -1,6 +1,7 @@
 //! The one place where inputs get their place in the total order and are applied.
 
-use crate::frame::SEQ_LIMIT;
+use crate::frame::{Frame, SEQ_LIMIT};
+use crate::head::{HeadError, restore_frame};
 use crate::input::Input;
 use crate::market::{ApplyError, Market, MessageEnd};
 use crate::time::Nanos;
@@ -16,6 +17,21 @@ pub struct Stamped<'a> {
     pub input: &'a Input,
     /// The venue message that ended with it.
     pub end: Option<MessageEnd>,
+}
+
+/// Whoever watches inputs being applied: the recorder, a checker, a counter.
+pub trait Observer {
+    /// `market` is about to take the input with this place and time.
+    fn before(&mut self, _market: &Market, _seq: u64, _ts: Nanos) {}
+
+    /// `market` has taken it.
+    fn after(&mut self, market: &Market, stamped: Stamped<'_>);
+}
+
+impl<F: FnMut(&Market, Stamped<'_>)> Observer for F {
+    fn after(&mut self, market: &Market, stamped: Stamped<'_>) {
+        self(market, stamped);
+    }
 }
 
 /// Why an input was not applied.
@@ -71,38 +87,17 @@ impl Engine {
         self.seq = self.seq.saturating_add(numbers);
     }
 
-    /// Applies an input received at `now`, the deadlines that have passed before it, and shows each to
-    /// `sink` in order. A clock that steps back does not turn the tape back.
+    /// Applies an input received at `now`, and before it the deadlines that have passed. A clock that
+    /// steps back does not turn the tape back.
     ///
     /// # Errors
     /// [`EngineError`]; the input has not been applied then.
-    pub fn input(
-        &mut self,
-        now: Nanos,
-        input: &Input,
-        mut sink: impl FnMut(&Market, Stamped<'_>),
-    ) -> Result<(), EngineError> {
+    pub fn input(&mut self, now: Nanos, input: &Input, observer: &mut impl Observer) -> Result<(), EngineError> {
         let now = now.max(self.ts);
         while let Some(deadline) = self.market.next_deadline().filter(|&deadline| deadline <= now) {
-            self.step(deadline.max(self.ts), &Input::Time, &mut sink)?;
+            self.step(self.seq + 1, deadline.max(self.ts), &Input::Time, observer)?;
         }
-        self.step(now, input, &mut sink)
-    }
-
-    fn step(
-        &mut self,
-        ts: Nanos,
-        input: &Input,
-        sink: &mut impl FnMut(&Market, Stamped<'_>),
-    ) -> Result<(), EngineError> {
-        let seq = self.seq + 1;
-        if seq >= SEQ_LIMIT {
-            return Err(EngineError::SequenceExhausted);
-        }
-        let end = self.market.apply(ts, input)?;
-        (self.seq, self.ts) = (seq, ts);
-        sink(&self.market, Stamped { seq, ts, input, end });
-        Ok(())
+        self.step(self.seq + 1, now, input, observer)
     }
 
     /// Applies a recorded input, its place and time being given.
@@ -114,14 +109,40 @@ impl Engine {
         seq: u64,
         ts: Nanos,
         input: &Input,
-        mut sink: impl FnMut(&Market, Stamped<'_>),
+        observer: &mut impl Observer,
     ) -> Result<(), EngineError> {
         if seq <= self.seq || ts < self.ts {
             return Err(EngineError::OutOfOrder { got: seq, ts, after: self.seq });
         }
+        self.step(seq, ts, input, observer)
+    }
+
+    fn step(&mut self, seq: u64, ts: Nanos, input: &Input, observer: &mut impl Observer) -> Result<(), EngineError> {
+        if seq >= SEQ_LIMIT {
+            return Err(EngineError::SequenceExhausted);
+        }
+        observer.before(&self.market, seq, ts);
         let end = self.market.apply(ts, input)?;
         (self.seq, self.ts) = (seq, ts);
-        sink(&self.market, Stamped { seq, ts, input, end });
+        observer.after(&self.market, Stamped { seq, ts, input, end });
+        Ok(())
+    }
+
+    /// Goes on from a head that says how things stood before input `next_seq`; what this market has
+    /// counted so far stays.
+    ///
+    /// # Errors
+    /// [`HeadError`] where the frames are no head; the market knows nothing then.
+    pub fn restore<'a>(&mut self, next_seq: u64, frames: impl Iterator<Item = Frame<'a>>) -> Result<(), HeadError> {
+        self.market.forget();
+        for frame in frames {
+            self.ts = self.ts.max(frame.ts);
+            if let Err(error) = restore_frame(&mut self.market, &frame) {
+                self.market.forget();
+                return Err(error);
+            }
+        }
+        self.seq = next_seq.saturating_sub(1);
         Ok(())
     }
 }

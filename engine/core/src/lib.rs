@@ -24,7 +24,7 @@ pub mod time;
 pub use bar::{Bar, BarFlags, INTERVALS, Interval};
 pub use blake3::Hash as Digest;
 pub use book::{Book, Known, Level, Top};
-pub use engine::{Engine, EngineError, Stamped};
+pub use engine::{Engine, EngineError, Observer, Stamped};
 pub use event::{Body, Event, Family, Flags, Side};
 pub use frame::Frame;
 pub use input::{Fact, Gap, GapCause, Input};

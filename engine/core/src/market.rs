@@ -185,6 +185,12 @@ impl Market {
         self.effects.pop_front()
     }
 
+    /// Forgets every stream, as before a head; the counters stay.
+    pub(crate) fn forget(&mut self) {
+        self.streams.clear();
+        self.effects.clear();
+    }
+
     /// The digest of everything applied: see [`crate::digest`].
     pub fn digest(&self) -> blake3::Hash {
         let mut parts: Vec<_> = self

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::Engine;
+use crate::engine::{Engine, Stamped};
 use crate::event::{Flags, Side};
 use crate::frame::take_frame;
 use crate::head::{put_head, restore_frame};
@@ -12,6 +12,8 @@ use proptest::prelude::*;
 const BOUNDS: Bounds =
     Bounds { book_levels_max: 50, bars_max: 20, instruments_max: 2, stale_after: Nanos::new(5_000_000_000) };
 const ID: InstrumentId = InstrumentId(0);
+
+fn ignore(_: &Market, _: Stamped<'_>) {}
 
 fn define(id: u32, key: &str) -> Input {
     Input::Define { id: InstrumentId(id), instrument: Box::new(spot(key)) }
@@ -65,7 +67,7 @@ fn live() -> Engine {
 }
 
 fn feed(engine: &mut Engine, now: i64, input: &Input) {
-    engine.input(Nanos::new(now), input, |_, _| {}).unwrap();
+    engine.input(Nanos::new(now), input, &mut ignore).unwrap();
 }
 
 fn book_state(engine: &Engine) -> StreamState {
@@ -110,9 +112,13 @@ fn silence_makes_a_stream_stale_at_its_deadline_and_an_event_revives_it() {
     assert_eq!(engine.market().next_deadline(), Some(Nanos::new(1 + 5_000_000_000)));
     let mut times = Vec::new();
     engine
-        .input(Nanos::new(6_000_000_000), &trade(6_000_000_000, 100, 1), |market, stamped| {
-            times.push((stamped.seq, stamped.ts.raw(), market.stream(ID).unwrap().state(Family::Book)));
-        })
+        .input(
+            Nanos::new(6_000_000_000),
+            &trade(6_000_000_000, 100, 1),
+            &mut |market: &Market, stamped: Stamped<'_>| {
+                times.push((stamped.seq, stamped.ts.raw(), market.stream(ID).unwrap().state(Family::Book)));
+            },
+        )
         .unwrap();
     assert_eq!(
         times,
@@ -172,11 +178,11 @@ fn the_clock_may_step_back_and_the_tape_does_not() {
     assert_eq!(engine.ts(), Nanos::new(500));
     let recorded = trade(500, 100, 3);
     assert!(matches!(
-        engine.replay(engine.seq(), Nanos::new(500), &recorded, |_, _| {}),
+        engine.replay(engine.seq(), Nanos::new(500), &recorded, &mut ignore),
         Err(crate::EngineError::OutOfOrder { .. })
     ));
     let mut late = Engine::new(Market::new(BOUNDS), crate::frame::SEQ_LIMIT - 1, Nanos::ZERO);
-    assert_eq!(late.input(Nanos::ZERO, &Input::Time, |_, _| {}), Err(crate::EngineError::SequenceExhausted));
+    assert_eq!(late.input(Nanos::ZERO, &Input::Time, &mut ignore), Err(crate::EngineError::SequenceExhausted));
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

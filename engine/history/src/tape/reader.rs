@@ -1,0 +1,156 @@
+//! A tape read back, input by input.
+
+use super::segment::{Block, SegmentReader};
+use super::{TapeError, segments};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use tidegate_core::frame::take_frame;
+use tidegate_core::{Engine, Frame, Input, Nanos, Observer};
+
+/// Reads the segments of a tape in the order of their inputs.
+pub struct TapeReader {
+    waiting: VecDeque<PathBuf>,
+    open: Option<Segment>,
+    bytes: Vec<u8>,
+    at: usize,
+    next_seq: u64,
+    progress: Box<dyn FnMut(u64)>,
+}
+
+struct Segment {
+    path: PathBuf,
+    reader: SegmentReader<BufReader<File>>,
+}
+
+/// What the reader has come to.
+enum Step {
+    /// A segment begins: the state before `next_seq` is in the reader's bytes.
+    Head { next_seq: u64 },
+    /// An input.
+    Input { seq: u64, ts: Nanos, input: Input },
+}
+
+impl TapeReader {
+    /// Opens a tape folder or one segment; `progress` hears how many bytes of the files have been read.
+    ///
+    /// # Errors
+    /// [`TapeError`] where there is nothing to read.
+    pub fn open(path: &Path, progress: impl FnMut(u64) + 'static) -> Result<TapeReader, TapeError> {
+        Ok(TapeReader {
+            waiting: segments(path)?.into(),
+            open: None,
+            bytes: Vec::new(),
+            at: 0,
+            next_seq: 0,
+            progress: Box::new(progress),
+        })
+    }
+
+    /// Total size of what is to be read, in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        self.waiting.iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    /// Applies the next input to `engine`, restoring it from a segment's head where that does not simply
+    /// continue what came before. Returns false at the end.
+    ///
+    /// # Errors
+    /// [`TapeError`]: a tape is applied up to its first damage, and says where that is.
+    pub fn step(&mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<bool, TapeError> {
+        loop {
+            match self.next_step()? {
+                None => return Ok(false),
+                // The same state is here already.
+                Some(Step::Head { next_seq }) if engine.seq() > 0 && next_seq == engine.seq() + 1 => {
+                    self.at = self.bytes.len();
+                }
+                Some(Step::Head { next_seq }) => {
+                    let mut bytes = &self.bytes[..];
+                    let frames = std::iter::from_fn(|| take_frame(0, &mut bytes));
+                    engine.restore(next_seq, frames).map_err(|source| TapeError::Head { path: self.path(), source })?;
+                    self.at = self.bytes.len();
+                }
+                Some(Step::Input { seq, ts, input }) => {
+                    return engine
+                        .replay(seq, ts, &input, observer)
+                        .map(|()| true)
+                        .map_err(|source| TapeError::Engine { path: self.path(), source });
+                }
+            }
+        }
+    }
+
+    /// Hands every input to `visit`, heads left out, until it fails.
+    ///
+    /// # Errors
+    /// [`TapeError`], or what `visit` gives.
+    pub fn for_each<E: From<TapeError>>(
+        mut self,
+        mut visit: impl FnMut(u64, Nanos, &Input) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(step) = self.next_step()? {
+            match step {
+                Step::Head { .. } => self.at = self.bytes.len(),
+                Step::Input { seq, ts, input } => visit(seq, ts, &input)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.open.as_ref().map_or_else(PathBuf::new, |segment| segment.path.clone())
+    }
+
+    fn next_step(&mut self) -> Result<Option<Step>, TapeError> {
+        while self.at >= self.bytes.len() {
+            match self.next_block()? {
+                None => return Ok(None),
+                Some(Block::Head { next_seq }) => return Ok(Some(Step::Head { next_seq })),
+                Some(Block::Inputs { .. } | Block::End) => {}
+            }
+        }
+        let mut rest = &self.bytes[self.at..];
+        let seq = self.next_seq;
+        let frame = take_frame(seq, &mut rest).ok_or_else(|| self.short_frame())?;
+        let Frame { ts, .. } = frame;
+        let input = frame.input().map_err(|source| TapeError::Frame { path: self.path(), seq, source })?;
+        self.at = self.bytes.len() - rest.len();
+        self.next_seq += 1;
+        Ok(Some(Step::Input { seq, ts, input }))
+    }
+
+    fn short_frame(&self) -> TapeError {
+        let source = tidegate_core::input::DecodeError::Short(0);
+        TapeError::Frame { path: self.path(), seq: self.next_seq, source }
+    }
+
+    /// Reads the next block of this or the next segment into `bytes`.
+    fn next_block(&mut self) -> Result<Option<Block>, TapeError> {
+        loop {
+            if self.open.is_none() {
+                let Some(path) = self.waiting.pop_front() else { return Ok(None) };
+                let file = File::open(&path).map_err(TapeError::io(&path))?;
+                let reader = SegmentReader::new(BufReader::with_capacity(1 << 20, file))
+                    .map_err(|source| TapeError::Segment { path: path.clone(), source })?;
+                self.open = Some(Segment { path, reader });
+            }
+            let Some(Segment { path, reader }) = &mut self.open else { continue };
+            let before = reader.offset();
+            let block = reader.next_block().map_err(|source| TapeError::Segment { path: path.clone(), source })?;
+            let Some((block, bytes)) = block else {
+                self.open = None;
+                continue;
+            };
+            self.bytes.clear();
+            self.bytes.extend_from_slice(bytes);
+            self.at = 0;
+            if let Block::Inputs { first_seq, .. } = block {
+                self.next_seq = first_seq;
+            }
+            (self.progress)(reader.offset() - before);
+            return Ok(Some(block));
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The thread that writes the tape.
+//!
+//! The engine's side encodes inputs and hands them over a venue message at a time; the thread gathers
+//! them into blocks and writes each within [`WRITE_EVERY`] of its first input. After each write it
+//! publishes the last `seq` that a reader of the file will find, in the file [`WRITTEN_SEQ`].
+
+use super::recovery::{Recovered, recover};
+use super::segment::{put_end, put_head, put_inputs, put_preamble};
+use super::{EXTENSION, HOUR, TapeError, segment_name};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tidegate_core::frame::put_input;
+use tidegate_core::{Bounds, Input, Market, Nanos, Observer, Stamped};
+
+/// A block is written at the latest this long after its first input arrived.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
+/// What has been written reaches the disk at the latest this long after.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// A block is written early when it holds this much, before compression.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Venue messages on their way to the thread.
+const QUEUE_BATCHES_MAX: usize = 4_096;
+/// A message that ends later than this is handed over in parts.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// Name of the file that tells the last `seq` written, as decimal digits.
+pub const WRITTEN_SEQ: &str = "written_seq";
+const LOCK: &str = "lock";
+
+/// What the recorder has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecorderReport {
+    /// Last `seq` in the file.
+    pub written_seq: u64,
+    /// Inputs written by this recorder.
+    pub inputs: u64,
+    /// Bytes written by this recorder.
+    pub bytes: u64,
+    /// The longest time that passed between two writes while there was something to write, in ms.
+    pub longest_write_interval_ms: u64,
+}
+
+#[derive(Default)]
+struct Progress {
+    written_seq: AtomicU64,
+    inputs: AtomicU64,
+    bytes: AtomicU64,
+    longest_us: AtomicU64,
+}
+
+enum Message {
+    /// The state before the input `next_seq`: a new segment begins.
+    Segment { ts: Nanos, next_seq: u64, head: Vec<u8> },
+    /// `count` encoded inputs from `first_seq`.
+    Inputs { first_seq: u64, count: u32, frames: Vec<u8> },
+}
+
+/// Records everything that an engine applies.
+///
+/// It waits when the queue is full: nothing is lost, the reader of a recording goes as fast as the disk.
+pub struct Recorder {
+    queue: Option<Sender<Message>>,
+    thread: Option<JoinHandle<Result<(), TapeError>>>,
+    progress: Arc<Progress>,
+    hour: Option<Nanos>,
+    first_seq: u64,
+    count: u32,
+    frames: Vec<u8>,
+    is_stopped: bool,
+}
+
+impl Recorder {
+    /// Starts recording into `folder`, which is made if it is not there. Where it holds a tape already,
+    /// that is recovered, and its market handed back: recording goes on from there.
+    ///
+    /// # Errors
+    /// [`TapeError`] where the folder cannot be used or is in use.
+    pub fn open(folder: &Path, bounds: Bounds) -> Result<(Recorder, Option<Recovered>), TapeError> {
+        std::fs::create_dir_all(folder).map_err(TapeError::io(folder))?;
+        let lock_path = folder.join(LOCK);
+        let lock = File::create(&lock_path).map_err(TapeError::io(&lock_path))?;
+        lock.try_lock().map_err(|_| TapeError::Locked(folder.to_owned()))?;
+        let recovered = recover(folder, bounds)?;
+        let progress = Arc::new(Progress::default());
+        let written_path = folder.join(WRITTEN_SEQ);
+        let written = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&written_path)
+            .map_err(TapeError::io(&written_path))?;
+        let writer = Writer {
+            folder: folder.to_owned(),
+            _lock: lock,
+            written,
+            segment: None,
+            block: OpenBlock::default(),
+            bytes: Vec::new(),
+            waiting_since: None,
+            last_write: Instant::now(),
+            last_sync: Instant::now(),
+            progress: Arc::clone(&progress),
+        };
+        let (queue, messages) = bounded(QUEUE_BATCHES_MAX);
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || writer.run(&messages))
+            .map_err(TapeError::io(folder))?;
+        let recorder = Recorder {
+            queue: Some(queue),
+            thread: Some(thread),
+            progress,
+            hour: None,
+            first_seq: 0,
+            count: 0,
+            frames: Vec::new(),
+            is_stopped: false,
+        };
+        Ok((recorder, recovered))
+    }
+
+    /// What has been written so far.
+    pub fn report(&self) -> RecorderReport {
+        RecorderReport {
+            written_seq: self.progress.written_seq.load(Ordering::Acquire),
+            inputs: self.progress.inputs.load(Ordering::Relaxed),
+            bytes: self.progress.bytes.load(Ordering::Relaxed),
+            longest_write_interval_ms: self.progress.longest_us.load(Ordering::Relaxed).div_ceil(1_000),
+        }
+    }
+
+    /// True once the thread has failed: nothing more is recorded, and [`Recorder::finish`] tells why.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Writes what is left, closes the segment and syncs it.
+    ///
+    /// # Errors
+    /// The first [`TapeError`] that the thread met.
+    pub fn finish(mut self) -> Result<RecorderReport, TapeError> {
+        self.hand_over();
+        self.queue = None;
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        ended.unwrap_or(Err(TapeError::Stopped))?;
+        Ok(self.report())
+    }
+
+    fn hand_over(&mut self) {
+        if self.count == 0 {
+            return;
+        }
+        let frames = std::mem::take(&mut self.frames);
+        self.frames.reserve(frames.len());
+        self.send(Message::Inputs { first_seq: self.first_seq, count: self.count, frames });
+        self.count = 0;
+    }
+
+    fn send(&mut self, message: Message) {
+        self.is_stopped |= self.queue.as_ref().is_none_or(|queue| queue.send(message).is_err());
+    }
+}
+
+impl Observer for Recorder {
+    fn before(&mut self, market: &Market, seq: u64, ts: Nanos) {
+        let hour = ts.floor(HOUR);
+        if self.hour == Some(hour) {
+            return;
+        }
+        self.hour = Some(hour);
+        self.hand_over();
+        let mut head = Vec::new();
+        tidegate_core::head::put_head(market, ts, &mut head);
+        self.send(Message::Segment { ts, next_seq: seq, head });
+    }
+
+    fn after(&mut self, _market: &Market, stamped: Stamped<'_>) {
+        if self.count > 0 && self.first_seq + u64::from(self.count) != stamped.seq {
+            self.hand_over();
+        }
+        if self.count == 0 {
+            self.first_seq = stamped.seq;
+        }
+        put_input(stamped.ts, stamped.input, &mut self.frames);
+        self.count += 1;
+        let is_whole = stamped.end.is_some() || !matches!(stamped.input, Input::Event(_));
+        if is_whole || self.frames.len() >= BATCH_BYTES_MAX {
+            self.hand_over();
+        }
+    }
+}
+
+#[derive(Default)]
+struct OpenBlock {
+    first_seq: u64,
+    count: u32,
+    frames: Vec<u8>,
+}
+
+struct Segment {
+    path: PathBuf,
+    file: File,
+    next_seq: u64,
+}
+
+/// The thread's side.
+struct Writer {
+    folder: PathBuf,
+    /// Held for as long as the thread lives.
+    _lock: File,
+    written: File,
+    segment: Option<Segment>,
+    block: OpenBlock,
+    bytes: Vec<u8>,
+    waiting_since: Option<Instant>,
+    last_write: Instant,
+    last_sync: Instant,
+    progress: Arc<Progress>,
+}
+
+impl Writer {
+    fn run(mut self, messages: &Receiver<Message>) -> Result<(), TapeError> {
+        loop {
+            let wait = match self.waiting_since {
+                Some(since) => WRITE_EVERY.saturating_sub(since.elapsed()),
+                None => SYNC_EVERY,
+            };
+            match messages.recv_timeout(wait) {
+                Ok(Message::Inputs { first_seq, count, frames }) => self.take(first_seq, count, &frames)?,
+                Ok(Message::Segment { ts, next_seq, head }) => {
+                    self.write_block()?;
+                    self.close_segment()?;
+                    self.open_segment(ts, next_seq, &head)?;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.write_block()?;
+                    return self.close_segment();
+                }
+            }
+            if self.waiting_since.is_some_and(|since| since.elapsed() >= WRITE_EVERY) {
+                self.write_block()?;
+            }
+            if self.last_sync.elapsed() >= SYNC_EVERY {
+                self.sync()?;
+            }
+        }
+    }
+
+    fn take(&mut self, first_seq: u64, count: u32, frames: &[u8]) -> Result<(), TapeError> {
+        if self.block.count > 0 && self.block.first_seq + u64::from(self.block.count) != first_seq {
+            self.write_block()?;
+        }
+        if self.block.count == 0 {
+            self.block.first_seq = first_seq;
+            self.waiting_since = Some(Instant::now());
+        }
+        self.block.count += count;
+        self.block.frames.extend_from_slice(frames);
+        if self.block.frames.len() >= BLOCK_BYTES { self.write_block() } else { Ok(()) }
+    }
+
+    fn write_block(&mut self) -> Result<(), TapeError> {
+        let Some(segment) = self.segment.as_mut().filter(|_| self.block.count > 0) else { return Ok(()) };
+        let failed = TapeError::io(&segment.path);
+        let block = &mut self.block;
+        self.bytes.clear();
+        put_inputs(block.first_seq, block.count, &block.frames, &mut self.bytes)
+            .and_then(|()| segment.file.write_all(&self.bytes))
+            .map_err(failed)?;
+        segment.next_seq = block.first_seq + u64::from(block.count);
+        let written_seq = segment.next_seq - 1;
+        let began = self.waiting_since.take().unwrap_or(self.last_write).max(self.last_write);
+        self.last_write = Instant::now();
+        let interval = self.last_write.duration_since(began).as_micros();
+        self.progress.longest_us.fetch_max(interval as u64, Ordering::Relaxed);
+        self.progress.inputs.fetch_add(u64::from(block.count), Ordering::Relaxed);
+        self.progress.bytes.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
+        block.count = 0;
+        block.frames.clear();
+        self.publish(written_seq)
+    }
+
+    /// Tells how far the file goes: only ever after it does.
+    fn publish(&self, written_seq: u64) -> Result<(), TapeError> {
+        self.written
+            .write_all_at(format!("{written_seq:020}\n").as_bytes(), 0)
+            .map_err(TapeError::io(&self.folder.join(WRITTEN_SEQ)))?;
+        self.progress.written_seq.store(written_seq, Ordering::Release);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), TapeError> {
+        self.last_sync = Instant::now();
+        match &self.segment {
+            Some(segment) => segment.file.sync_data().map_err(TapeError::io(&segment.path)),
+            None => Ok(()),
+        }
+    }
+
+    fn close_segment(&mut self) -> Result<(), TapeError> {
+        let Some(mut segment) = self.segment.take() else { return Ok(()) };
+        self.bytes.clear();
+        put_end(segment.next_seq, &mut self.bytes);
+        segment.file.write_all(&self.bytes).and_then(|()| segment.file.sync_all()).map_err(TapeError::io(&segment.path))
+    }
+
+    /// A segment gets its name only when its head is on the disk: whatever bears the name can be read.
+    fn open_segment(&mut self, ts: Nanos, next_seq: u64, head: &[u8]) -> Result<(), TapeError> {
+        let path = self.folder.join(segment_name(ts, next_seq));
+        let new = path.with_extension(format!("{EXTENSION}.new"));
+        self.bytes.clear();
+        put_preamble(&mut self.bytes);
+        let mut create = || -> io::Result<File> {
+            put_head(next_seq, head, &mut self.bytes)?;
+            let mut file = File::create(&new)?;
+            file.write_all(&self.bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            File::open(&self.folder)?.sync_all()?;
+            Ok(file)
+        };
+        let file = create().map_err(TapeError::io(&path))?;
+        self.progress.bytes.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
+        self.segment = Some(Segment { path, file, next_seq });
+        Ok(())
+    }
+}

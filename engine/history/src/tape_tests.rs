@@ -1,0 +1,238 @@
+use super::recorder::WRITTEN_SEQ;
+use super::segment::{Block, SegmentError, SegmentReader, put_end, put_head, put_inputs, put_preamble};
+use super::*;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use std::fs;
+use tidegate_core::frame::{RESTART_STRIDE, put_input};
+use tidegate_core::{
+    Body, Bounds, Digest, Engine, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Market,
+    Price, Qty, Settlement, Side, Stamped, Terms,
+};
+
+#[path = "../../../tests/cases.rs"]
+mod test_cases;
+
+const BOUNDS: Bounds =
+    Bounds { book_levels_max: 100, bars_max: 50, instruments_max: 4, stale_after: Nanos::new(5_000_000_000) };
+const ID: InstrumentId = InstrumentId(0);
+
+fn define() -> Input {
+    let instrument = Instrument {
+        key: "BINANCE:X".to_owned(),
+        source: "BINANCE".to_owned(),
+        tick: None,
+        lot: None,
+        multiplier: None,
+        settlement: Settlement::Linear,
+        base: String::new(),
+        quote: String::new(),
+        price_decimals: 2,
+        qty_decimals: 5,
+        terms: Terms::default(),
+        master_epoch_days: None,
+    };
+    Input::Define { id: ID, instrument: Box::new(instrument) }
+}
+
+fn event(ts: Nanos, flags: Flags, body: Body) -> Input {
+    Input::Event(Event { id: ID, flags, venue_ts: ts, receive_ts: ts, body })
+}
+
+fn level(ts: Nanos, flags: Flags, price: i64, qty: i64) -> Input {
+    let (price, qty) = (Price::from_raw(price).unwrap(), Qty::from_raw(qty).unwrap());
+    event(ts, flags, Body::Level { side: Side::Bid, orders: 0, price, qty })
+}
+
+/// A market's day in miniature: a snapshot, then `messages` changes and trades, one a second.
+fn feed(engine: &mut Engine, recorder: &mut Recorder, from_second: i64, messages: i64) {
+    let second = |n: i64| Nanos::new((from_second + n) * Nanos::SECOND.raw());
+    let start = second(0);
+    let mut inputs = vec![
+        (start, define()),
+        (start, Input::State { id: ID, family: Family::Book, fact: Fact::Subscribed }),
+        (start, event(start, Flags::SNAPSHOT, Body::Clear)),
+    ];
+    inputs.extend((1..20).map(|price| (start, level(start, Flags::SNAPSHOT, price, 1))));
+    inputs.push((start, level(start, Flags::SNAPSHOT.with(Flags::LAST), 20, 1)));
+    inputs.push((start, Input::State { id: ID, family: Family::Book, fact: Fact::SnapshotComplete }));
+    for n in 1..=messages {
+        let ts = second(n);
+        inputs.push((ts, event(ts, Flags::NONE, Body::Message { first: n as u64, last: n as u64 })));
+        inputs.push((ts, level(ts, Flags::NONE, n % 17 + 5, n % 3)));
+        inputs.push((ts, level(ts, Flags::LAST, n % 13 + 5, 7)));
+        let (price, qty) = (Price::from_raw(n % 9 + 1).unwrap(), Qty::from_raw(n).unwrap());
+        inputs.push((ts, event(ts, Flags::LAST, Body::Trade { side: Side::Ask, price, qty, trade_id: n as u64 })));
+    }
+    for (ts, input) in inputs {
+        engine.input(ts, &input, recorder).unwrap();
+    }
+}
+
+fn fresh() -> Engine {
+    Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO)
+}
+
+fn replay(path: &Path) -> (Digest, Vec<u64>) {
+    let mut engine = fresh();
+    let mut seqs = Vec::new();
+    let mut reader = TapeReader::open(path, |_| {}).unwrap();
+    while reader.step(&mut engine, &mut |_: &Market, stamped: Stamped<'_>| seqs.push(stamped.seq)).unwrap() {}
+    (engine.market().digest(), seqs)
+}
+
+fn record(folder: &Path, messages: i64) -> (Engine, RecorderReport) {
+    let (mut recorder, recovered) = Recorder::open(folder, BOUNDS).unwrap();
+    assert!(recovered.is_none());
+    let mut engine = fresh();
+    // Ten seconds before the hour, so that a second segment begins.
+    feed(&mut engine, &mut recorder, 1_723_160_000 / 3_600 * 3_600 - 10, messages);
+    (engine, recorder.finish().unwrap())
+}
+
+#[test]
+fn what_was_recorded_is_replayed_from_the_start_and_from_any_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, report) = record(folder.path(), 30);
+    let segments = segments(folder.path()).unwrap();
+    assert_eq!(segments.len(), 2, "one an hour");
+    let (digest, seqs) = replay(folder.path());
+    assert_eq!(digest, engine.market().digest());
+    assert_eq!(seqs, (1..=engine.seq()).collect::<Vec<_>>());
+    assert_eq!((report.written_seq, report.inputs), (engine.seq(), engine.seq()));
+    let published = fs::read_to_string(folder.path().join(WRITTEN_SEQ)).unwrap();
+    assert_eq!(published.trim().parse::<u64>().unwrap(), engine.seq());
+    let (from_head, tail) = replay(&segments[1]);
+    assert_eq!(from_head, digest, "the second segment alone comes to the same state");
+    assert!(tail.len() < seqs.len() && tail.last() == seqs.last());
+}
+
+#[test]
+fn a_folder_with_a_tape_is_continued_after_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, _) = record(folder.path(), 30);
+    let (mut recorder, recovered) = Recorder::open(folder.path(), BOUNDS).unwrap();
+    let Recovered { mut engine, highest_seq, cut_bytes } = recovered.unwrap();
+    assert_eq!((engine.market().digest(), engine.seq(), cut_bytes), (before.market().digest(), before.seq(), 0));
+    assert_eq!(highest_seq, before.seq());
+    let first_missing = engine.seq() + 1;
+    engine.skip(RESTART_STRIDE);
+    let gap =
+        Gap { id: None, family: Family::Book, cause: GapCause::Restart, from: first_missing, to: engine.seq() + 1 };
+    engine.input(engine.ts(), &Input::Gap(gap), &mut recorder).unwrap();
+    feed(&mut engine, &mut recorder, 1_723_160_000, 5);
+    recorder.finish().unwrap();
+    let (digest, seqs) = replay(folder.path());
+    assert_eq!(digest, engine.market().digest());
+    assert!(seqs.is_sorted_by(|a, b| a < b), "no seq twice");
+    assert_eq!(seqs[before.seq() as usize], before.seq() + RESTART_STRIDE + 1);
+}
+
+#[test]
+fn a_half_written_block_is_cut_off_and_a_damaged_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = record(folder.path(), 30);
+    let last = segments(folder.path()).unwrap().pop().unwrap();
+    let whole = fs::read(&last).unwrap();
+    fs::write(&last, &whole[..whole.len() - 25]).unwrap();
+    assert!(matches!(
+        TapeReader::open(folder.path(), |_| {}).unwrap().for_each(|_, _, _| Ok::<(), TapeError>(())),
+        Err(TapeError::Segment { source: SegmentError::Torn { .. }, .. })
+    ));
+    let recovered = recovery::recover(folder.path(), BOUNDS).unwrap().unwrap();
+    assert!(recovered.cut_bytes > 0 && recovered.engine.seq() < engine.seq());
+    assert_eq!(recovered.highest_seq, engine.seq(), "what was published is never given out again");
+    assert_eq!(replay(folder.path()).0, recovered.engine.market().digest());
+    let mut damaged = whole;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&last, &damaged).unwrap();
+    let error = recovery::recover(folder.path(), BOUNDS).unwrap_err();
+    assert!(matches!(error, TapeError::Segment { source: SegmentError::Checksum { .. }, .. }), "{error}");
+    assert_eq!(fs::read(&last).unwrap(), damaged, "nothing was cut");
+}
+
+#[test]
+fn two_recorders_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, _) = Recorder::open(folder.path(), BOUNDS).unwrap();
+    assert!(matches!(Recorder::open(folder.path(), BOUNDS), Err(TapeError::Locked(_))));
+    recorder.finish().unwrap();
+    assert!(Recorder::open(folder.path(), BOUNDS).is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    assert!(matches!(Recorder::open(Path::new("/proc/nowhere"), BOUNDS), Err(TapeError::Io { .. })));
+    assert!(matches!(segments(Path::new("/nowhere")), Err(TapeError::Io { .. })));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(segments(empty.path()), Err(TapeError::Empty(_))));
+}
+
+#[test]
+fn segments_are_named_by_their_hour_and_first_seq() {
+    let ts = Nanos::new(1_723_161_253_937_085_768);
+    assert_eq!(segment_name(ts, 7), "20240808T23-0000000000000007.tape");
+    assert_eq!(first_seq(Path::new("a/20240808T23-0000001000000007.tape")), Some(1_000_000_007));
+}
+
+/// A closed segment of two blocks, as small as they come.
+fn small_segment() -> Vec<u8> {
+    let mut frames = Vec::new();
+    put_input(Nanos::ZERO, &define(), &mut frames);
+    let mut bytes = Vec::new();
+    put_preamble(&mut bytes);
+    put_head(1, &[], &mut bytes).unwrap();
+    put_inputs(1, 1, &frames, &mut bytes).unwrap();
+    frames.clear();
+    put_input(Nanos::ZERO, &level(Nanos::ZERO, Flags::LAST, 5, 6), &mut frames);
+    put_input(Nanos::ZERO, &Input::Time, &mut frames);
+    put_inputs(2, 2, &frames, &mut bytes).unwrap();
+    put_end(4, &mut bytes);
+    bytes
+}
+
+/// Reads everything; `Ok(true)` where the segment is whole and closed.
+fn read(bytes: &[u8]) -> Result<bool, SegmentError> {
+    let mut reader = SegmentReader::new(bytes)?;
+    let mut inputs = 0;
+    while let Some((block, _)) = reader.next_block()? {
+        if let Block::Inputs { count, .. } = block {
+            inputs += count;
+        }
+    }
+    Ok(reader.is_closed() && inputs == 3)
+}
+
+#[test]
+fn every_cut_and_every_single_changed_bit_is_found() {
+    let bytes = small_segment();
+    assert!(read(&bytes).unwrap());
+    for end in 0..bytes.len() {
+        assert!(!read(&bytes[..end]).unwrap_or(false), "cut at {end}");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut changed = bytes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(read(&changed).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn seeded_damage_is_found() {
+    let bytes = small_segment();
+    let cases = test_cases::count(1_000_000, 10_000_000);
+    let mut rng = SmallRng::seed_from_u64(7);
+    for case in 0..cases {
+        let mut changed = bytes.clone();
+        for _ in 0..rng.random_range(1..4) {
+            let at = rng.random_range(0..changed.len());
+            changed[at] = rng.random();
+        }
+        if rng.random_ratio(1, 4) {
+            changed.truncate(rng.random_range(0..changed.len()));
+        }
+        assert!(changed == bytes || !read(&changed).unwrap_or(false), "case {case}");
+    }
+    println!("{cases} damaged segments, 0 unnoticed");
+}
