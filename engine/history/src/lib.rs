@@ -1,7 +1,66 @@
 //! What was: the tape's files, their projection to Parquet, and the way back.
 //!
 //! - [`tape`]: segments of blocks, the recorder that writes them, recovery, the reader.
-//! - [`parquet`]: columns, projection, and reading them back in `seq` order through DataFusion.
+//! - [`columns`]: an input as a row. [`projection`]: a tape as Parquet files.
+//! - [`parquet_replay`]: those files back in `seq` order, through DataFusion.
 
-//pubmodparquet
+pub mod columns;
+pub mod parquet_replay;
+pub mod projection;
 pub mod tape;
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use parquet::errors::ParquetError;
+use std::io;
+use std::path::PathBuf;
+
+/// What can go wrong with Parquet files.
+#[derive(Debug, thiserror::Error)]
+pub enum ParquetStoreError {
+    /// The tape that is projected.
+    #[error(transparent)]
+    Tape(#[from] tape::TapeError),
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not valid Parquet, or writing it failed.
+    #[error("{path}: {source}")]
+    Parquet {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ParquetError,
+    },
+    /// Rows cannot be made into columns.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    /// The query that reads the files failed.
+    #[error("{0}: {1}")]
+    Query(PathBuf, DataFusionError),
+    /// A row is not an input.
+    #[error("seq {seq}: column {column} holds no such value")]
+    Row {
+        /// Which row.
+        seq: i64,
+        /// Which column.
+        column: &'static str,
+    },
+    /// The file is there already: a projection never overwrites.
+    #[error("{0} is there already: project into a new folder")]
+    Exists(PathBuf),
+    /// What was written does not read back as what was meant.
+    #[error("{0} does not read back as it was written")]
+    Unverified(PathBuf),
+    /// The tape's first segment stands on a state whose inputs are not in it.
+    #[error("{0} does not begin with the tape's first segment: its books could not be rebuilt from the rows")]
+    NoBeginning(PathBuf),
+    /// The inputs do not follow from one another.
+    #[error("{0}: {1}")]
+    Engine(PathBuf, tidegate_core::EngineError),
+}

@@ -53,6 +53,18 @@ impl TapeReader {
         self.waiting.iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum()
     }
 
+    /// True where the tape begins with the first input there ever was, on an empty state.
+    ///
+    /// # Errors
+    /// [`TapeError`] where the first segment cannot be read.
+    pub fn begins_empty(&self) -> Result<bool, TapeError> {
+        let Some(path) = self.waiting.front() else { return Ok(true) };
+        let file = File::open(path).map_err(TapeError::io(path))?;
+        let head = SegmentReader::new(BufReader::new(file))
+            .and_then(|mut reader| Ok(reader.next_block()?.is_none_or(|(_, frames)| frames.is_empty())));
+        head.map_err(|source| TapeError::Segment { path: path.clone(), source })
+    }
+
     /// Applies the next input to `engine`, restoring it from a segment's head where that does not simply
     /// continue what came before. Returns false at the end.
     ///

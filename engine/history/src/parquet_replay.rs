@@ -1,0 +1,91 @@
+//! A market out of its Parquet files: rows of every instrument in `seq` order.
+//!
+//! DataFusion merges the files. Each is ordered by `seq` already (one symbol, ascending), which is
+//! declared, so that the plan merges sorted streams and holds no more than a batch of each.
+
+use crate::ParquetStoreError;
+use crate::columns::{RowReader, schema};
+use crate::projection::EVENTS;
+use arrow::array::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
+use futures::StreamExt;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tidegate_core::{Engine, Input, InstrumentId, Observer};
+use tokio::runtime::{Builder, Runtime};
+
+/// Reads a Parquet folder as [`crate::projection`] wrote it.
+pub struct ParquetReplay {
+    folder: PathBuf,
+    /// DataFusion's own: it must not share threads with whoever answers questions.
+    runtime: Runtime,
+    stream: SendableRecordBatchStream,
+    batch: Option<RecordBatch>,
+    at: usize,
+    ids: BTreeMap<(String, String), InstrumentId>,
+}
+
+/// True where `path` is a folder that holds Parquet events rather than a tape.
+pub fn is_parquet_folder(path: &Path) -> bool {
+    path.join(EVENTS).is_dir()
+}
+
+impl ParquetReplay {
+    /// Opens a folder and plans the merge.
+    ///
+    /// # Errors
+    /// [`ParquetStoreError`] where the folder holds no such files.
+    pub fn open(folder: &Path) -> Result<ParquetReplay, ParquetStoreError> {
+        let query_error = |error| ParquetStoreError::Query(folder.to_owned(), error);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("datafusion")
+            .enable_all()
+            .build()
+            .map_err(|source| ParquetStoreError::Io { path: folder.to_owned(), source })?;
+        let stream = runtime.block_on(merge(folder)).map_err(query_error)?;
+        Ok(ParquetReplay { folder: folder.to_owned(), runtime, stream, batch: None, at: 0, ids: BTreeMap::new() })
+    }
+
+    /// Applies the next input to `engine`. Returns false at the end.
+    ///
+    /// # Errors
+    /// [`ParquetStoreError`] naming the row that cannot be applied.
+    pub fn step(&mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<bool, ParquetStoreError> {
+        while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
+            self.at = 0;
+            self.batch = match self.runtime.block_on(self.stream.next()) {
+                Some(batch) => Some(batch.map_err(|error| ParquetStoreError::Query(self.folder.clone(), error))?),
+                None => return Ok(false),
+            };
+        }
+        let Some(batch) = &self.batch else { return Ok(false) };
+        let reader = RowReader::new(batch)?;
+        let (symbol, source) = reader.instrument(self.at);
+        // Only an event's row does not bear its id, and its Define came before it.
+        let id = self.ids.get(&(symbol.to_owned(), source.to_owned())).copied().unwrap_or(InstrumentId(u32::MAX));
+        let (seq, ts, input) = reader.input(self.at, id)?;
+        self.at += 1;
+        if let Input::Define { id, instrument } = &input {
+            self.ids.insert((instrument.key.clone(), instrument.source.clone()), *id);
+        }
+        let engine_error = |error| ParquetStoreError::Engine(self.folder.clone(), error);
+        engine.replay(seq, ts, &input, observer).map_err(engine_error)?;
+        Ok(true)
+    }
+}
+
+async fn merge(folder: &Path) -> Result<SendableRecordBatchStream, DataFusionError> {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false);
+    let context = SessionContext::new_with_config(config);
+    let schema = schema();
+    let options =
+        ParquetReadOptions::default().schema(&schema).file_sort_order(vec![vec![col("seq").sort(true, false)]]);
+    let path = folder.join(EVENTS);
+    let rows = context.read_parquet(path.to_string_lossy().into_owned(), options).await?;
+    rows.sort(vec![col("seq").sort(true, false)])?.execute_stream().await
+}
