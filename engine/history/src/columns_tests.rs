@@ -59,5 +59,31 @@ fn the_columns_are_frozen() {
         .iter()
         .map(|field| format!("{}: {}{}", field.name(), field.data_type(), if field.is_nullable() { "?" } else { "" }))
         .collect();
-    assert_eq!(shown, ["seq: Int64",]);
+    assert_eq!(
+        shown,
+        [
+            "seq: Int64",
+            "ts: Timestamp(ns, \"UTC\")",
+            "receive_ts: Timestamp(ns, \"UTC\")",
+            "venue_ts: Timestamp(ns, \"UTC\")?",
+            "symbol: Dictionary(Int32, Utf8)",
+            "source: Dictionary(Int32, Utf8)",
+            "kind: UInt8",
+            "flags: UInt8",
+            "side: Int8?",
+            "orders: UInt32?",
+            "price: Decimal128(18, 9)?",
+            "price2: Decimal128(18, 9)?",
+            "price3: Decimal128(18, 9)?",
+            "price4: Decimal128(18, 9)?",
+            "qty: Decimal128(18, 8)?",
+            "qty2: Decimal128(18, 8)?",
+            "qty3: Decimal128(18, 8)?",
+            "qty4: Decimal128(18, 8)?",
+            "id1: UInt64?",
+            "id2: UInt64?",
+            "time2: Timestamp(ns, \"UTC\")?",
+            "body: Binary?"
+        ]
+    );
 }

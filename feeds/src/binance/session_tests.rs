@@ -31,7 +31,7 @@ impl Harness {
             if let Input::Gap(gap) = input {
                 self.gaps.push((gap.family, gap.cause, gap.from, gap.to));
             }
-            self.engine.input(Nanos::new(self.now), input, |_, _| {}).unwrap();
+            self.engine.input(Nanos::new(self.now), input, &mut |_: &_, _: tidegate_core::Stamped<'_>| {}).unwrap();
         }
     }
 
