@@ -60,7 +60,4 @@ pub enum ParquetStoreError {
     /// The tape's first segment stands on a state whose inputs are not in it.
     #[error("{0} does not begin with the tape's first segment: its books could not be rebuilt from the rows")]
     NoBeginning(PathBuf),
-    /// The inputs do not follow from one another.
-    #[error("{0}: {1}")]
-    Engine(PathBuf, tidegate_core::EngineError),
 }

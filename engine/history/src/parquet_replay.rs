@@ -6,6 +6,7 @@
 use crate::ParquetStoreError;
 use crate::columns::{RowReader, schema};
 use crate::projection::EVENTS;
+use crate::tape::Recorded;
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -13,7 +14,7 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tidegate_core::{Engine, Input, InstrumentId, Observer};
+use tidegate_core::{Input, InstrumentId};
 use tokio::runtime::{Builder, Runtime};
 
 /// Reads a Parquet folder as [`crate::projection`] wrote it.
@@ -49,19 +50,19 @@ impl ParquetReplay {
         Ok(ParquetReplay { folder: folder.to_owned(), runtime, stream, batch: None, at: 0, ids: BTreeMap::new() })
     }
 
-    /// Applies the next input to `engine`. Returns false at the end.
+    /// The next input, or `None` at the end.
     ///
     /// # Errors
-    /// [`ParquetStoreError`] naming the row that cannot be applied.
-    pub fn step(&mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<bool, ParquetStoreError> {
+    /// [`ParquetStoreError`] naming the row that is no input.
+    pub fn next(&mut self) -> Result<Option<Recorded>, ParquetStoreError> {
         while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
             self.at = 0;
             self.batch = match self.runtime.block_on(self.stream.next()) {
                 Some(batch) => Some(batch.map_err(|error| ParquetStoreError::Query(self.folder.clone(), error))?),
-                None => return Ok(false),
+                None => return Ok(None),
             };
         }
-        let Some(batch) = &self.batch else { return Ok(false) };
+        let Some(batch) = &self.batch else { return Ok(None) };
         let reader = RowReader::new(batch)?;
         let (symbol, source) = reader.instrument(self.at);
         // Only an event's row does not bear its id, and its Define came before it.
@@ -71,9 +72,7 @@ impl ParquetReplay {
         if let Input::Define { id, instrument } = &input {
             self.ids.insert((instrument.key.clone(), instrument.source.clone()), *id);
         }
-        let engine_error = |error| ParquetStoreError::Engine(self.folder.clone(), error);
-        engine.replay(seq, ts, &input, observer).map_err(engine_error)?;
-        Ok(true)
+        Ok(Some(Recorded { seq, ts, input }))
     }
 }
 

@@ -76,8 +76,8 @@ fn fresh() -> Engine {
 fn replay(path: &Path) -> (Digest, Vec<u64>) {
     let mut engine = fresh();
     let mut seqs = Vec::new();
-    let mut reader = TapeReader::open(path, |_| {}).unwrap();
-    while reader.step(&mut engine, &mut |_: &Market, stamped: Stamped<'_>| seqs.push(stamped.seq)).unwrap() {}
+    let reader = TapeReader::open(path, |_| {}).unwrap();
+    reader.replay_all(&mut engine, &mut |_: &Market, stamped: Stamped<'_>| seqs.push(stamped.seq)).unwrap();
     (engine.market().digest(), seqs)
 }
 

@@ -27,9 +27,21 @@ struct Segment {
 /// What the reader has come to.
 enum Step {
     /// A segment begins: the state before `next_seq` is in the reader's bytes.
-    Head { next_seq: u64 },
-    /// An input.
-    Input { seq: u64, ts: Nanos, input: Input },
+    Head {
+        next_seq: u64,
+    },
+    Input(Recorded),
+}
+
+/// One input with the place and time it was recorded with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Place in the total order.
+    pub seq: u64,
+    /// Tape time.
+    pub ts: Nanos,
+    /// The input.
+    pub input: Input,
 }
 
 impl TapeReader {
@@ -65,33 +77,39 @@ impl TapeReader {
         head.map_err(|source| TapeError::Segment { path: path.clone(), source })
     }
 
-    /// Applies the next input to `engine`, restoring it from a segment's head where that does not simply
-    /// continue what came before. Returns false at the end.
+    /// The next input, for `engine` to replay. The engine is restored from a segment's head first where
+    /// that does not simply continue what came before. `None` at the end.
     ///
     /// # Errors
-    /// [`TapeError`]: a tape is applied up to its first damage, and says where that is.
-    pub fn step(&mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<bool, TapeError> {
+    /// [`TapeError`]: a tape is read up to its first damage, and says where that is.
+    pub fn next(&mut self, engine: &mut Engine) -> Result<Option<Recorded>, TapeError> {
         loop {
             match self.next_step()? {
-                None => return Ok(false),
+                None => return Ok(None),
+                Some(Step::Input(recorded)) => return Ok(Some(recorded)),
                 // The same state is here already.
-                Some(Step::Head { next_seq }) if engine.seq() > 0 && next_seq == engine.seq() + 1 => {
-                    self.at = self.bytes.len();
-                }
+                Some(Step::Head { next_seq }) if engine.seq() > 0 && next_seq == engine.seq() + 1 => {}
                 Some(Step::Head { next_seq }) => {
                     let mut bytes = &self.bytes[..];
                     let frames = std::iter::from_fn(|| take_frame(0, &mut bytes));
                     engine.restore(next_seq, frames).map_err(|source| TapeError::Head { path: self.path(), source })?;
-                    self.at = self.bytes.len();
-                }
-                Some(Step::Input { seq, ts, input }) => {
-                    return engine
-                        .replay(seq, ts, &input, observer)
-                        .map(|()| true)
-                        .map_err(|source| TapeError::Engine { path: self.path(), source });
                 }
             }
+            self.at = self.bytes.len();
         }
+    }
+
+    /// Applies the rest of the tape to `engine`.
+    ///
+    /// # Errors
+    /// [`TapeError`], also where an input does not follow from those before it.
+    pub fn replay_all(mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<(), TapeError> {
+        while let Some(Recorded { seq, ts, input }) = self.next(engine)? {
+            engine
+                .replay(seq, ts, &input, observer)
+                .map_err(|source| TapeError::Engine { path: self.path(), source })?;
+        }
+        Ok(())
     }
 
     /// Hands every input to `visit`, heads left out, until it fails.
@@ -105,13 +123,14 @@ impl TapeReader {
         while let Some(step) = self.next_step()? {
             match step {
                 Step::Head { .. } => self.at = self.bytes.len(),
-                Step::Input { seq, ts, input } => visit(seq, ts, &input)?,
+                Step::Input(Recorded { seq, ts, input }) => visit(seq, ts, &input)?,
             }
         }
         Ok(())
     }
 
-    fn path(&self) -> PathBuf {
+    /// The segment that is being read.
+    pub fn path(&self) -> PathBuf {
         self.open.as_ref().map_or_else(PathBuf::new, |segment| segment.path.clone())
     }
 
@@ -130,7 +149,7 @@ impl TapeReader {
         let input = frame.input().map_err(|source| TapeError::Frame { path: self.path(), seq, source })?;
         self.at = self.bytes.len() - rest.len();
         self.next_seq += 1;
-        Ok(Some(Step::Input { seq, ts, input }))
+        Ok(Some(Step::Input(Recorded { seq, ts, input })))
     }
 
     fn short_frame(&self) -> TapeError {

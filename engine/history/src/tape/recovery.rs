@@ -33,8 +33,7 @@ pub fn recover(folder: &Path, bounds: Bounds) -> Result<Option<Recovered>, TapeE
     let Some(last) = last else { return Ok(None) };
     let cut_bytes = cut_torn_end(&last)?;
     let mut engine = Engine::new(Market::new(bounds), 0, Nanos::ZERO);
-    let mut reader = TapeReader::open(&last, |_| {})?;
-    while reader.step(&mut engine, &mut |_: &Market, _: Stamped<'_>| {})? {}
+    TapeReader::open(&last, |_| {})?.replay_all(&mut engine, &mut |_: &Market, _: Stamped<'_>| {})?;
     // After a loss of power the published number may be ahead of what reached the disk.
     let published = std::fs::read_to_string(folder.join(WRITTEN_SEQ)).ok();
     let published = published.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
