@@ -10,6 +10,7 @@ use crate::binance::codec::FRAME_BYTES_MAX;
 const LINE_BYTES_MAX: usize = FRAME_BYTES_MAX + 32;
 
 /// One line of a capture.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A message and when it was received.

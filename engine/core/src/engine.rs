@@ -35,6 +35,7 @@ impl<F: FnMut(&Market, Stamped<'_>)> Observer for F {
 }
 
 /// Why an input was not applied.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// It does not fit the market.

@@ -70,6 +70,7 @@ impl Flags {
 }
 
 /// What happened. New bodies are appended, never renumbered: see [`Body::kind`].
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A price level's absolute quantity; 0 removes it. `orders` is 0 where the venue does not count.

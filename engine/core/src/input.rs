@@ -67,6 +67,7 @@ pub struct Gap {
 }
 
 /// One input. Only inputs change the state; everything else follows from them.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Market data.
@@ -84,6 +85,7 @@ pub enum Input {
 }
 
 /// Why bytes are not an [`Input`].
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end too early.

@@ -24,10 +24,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Id, flags, venue time and receive time of [`event`].
+const HEAD: &str = "07000000 03 0100000000000000 feffffffffffffff";
+
 /// The golden encodings: a change here is a change of the tape's format and needs a new version.
 #[test]
 fn the_layout_of_every_input_is_fixed() {
-    const HEAD: &str = "07000000 03 0100000000000000 feffffffffffffff";
     let golden = [
         (
             event(Body::Level { side: Side::Ask, orders: 3, price: price(4), qty: qty(5) }),

@@ -54,7 +54,7 @@ impl ParquetReplay {
     ///
     /// # Errors
     /// [`ParquetStoreError`] naming the row that is no input.
-    pub fn next(&mut self) -> Result<Option<Recorded>, ParquetStoreError> {
+    pub fn read_next(&mut self) -> Result<Option<Recorded>, ParquetStoreError> {
         while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
             self.at = 0;
             self.batch = match self.runtime.block_on(self.stream.next()) {

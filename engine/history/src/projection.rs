@@ -44,7 +44,7 @@ pub struct ProjectionReport {
 pub fn project(
     tape: &Path,
     to: &Path,
-    progress: impl FnMut(u64) + 'static,
+    progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<ProjectionReport, ParquetStoreError> {
     let mut projection = Projection {
         to: to.to_owned(),

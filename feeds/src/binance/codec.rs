@@ -75,6 +75,7 @@ pub enum TradeStream {
 }
 
 /// One decoded message. Its levels are in the buffer that was handed in.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// `depthUpdate`.

@@ -402,3 +402,7 @@ fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "mutation_tests.rs"]
+mod mutation_tests;

@@ -16,7 +16,7 @@ pub struct TapeReader {
     bytes: Vec<u8>,
     at: usize,
     next_seq: u64,
-    progress: Box<dyn FnMut(u64)>,
+    progress: Box<dyn FnMut(u64) + Send>,
 }
 
 struct Segment {
@@ -49,7 +49,7 @@ impl TapeReader {
     ///
     /// # Errors
     /// [`TapeError`] where there is nothing to read.
-    pub fn open(path: &Path, progress: impl FnMut(u64) + 'static) -> Result<TapeReader, TapeError> {
+    pub fn open(path: &Path, progress: impl FnMut(u64) + Send + 'static) -> Result<TapeReader, TapeError> {
         Ok(TapeReader {
             waiting: segments(path)?.into(),
             open: None,
@@ -82,7 +82,7 @@ impl TapeReader {
     ///
     /// # Errors
     /// [`TapeError`]: a tape is read up to its first damage, and says where that is.
-    pub fn next(&mut self, engine: &mut Engine) -> Result<Option<Recorded>, TapeError> {
+    pub fn read_next(&mut self, engine: &mut Engine) -> Result<Option<Recorded>, TapeError> {
         loop {
             match self.next_step()? {
                 None => return Ok(None),
@@ -104,7 +104,7 @@ impl TapeReader {
     /// # Errors
     /// [`TapeError`], also where an input does not follow from those before it.
     pub fn replay_all(mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<(), TapeError> {
-        while let Some(Recorded { seq, ts, input }) = self.next(engine)? {
+        while let Some(Recorded { seq, ts, input }) = self.read_next(engine)? {
             engine
                 .replay(seq, ts, &input, observer)
                 .map_err(|source| TapeError::Engine { path: self.path(), source })?;

@@ -30,6 +30,7 @@ pub const BLOCK_BYTES_MAX: usize = 256 * 1024 * 1024;
 const ZSTD_LEVEL: i32 = 1;
 
 /// What is wrong with a segment. `at` is the offset of the block, from the start of the file.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// Not a segment at all.
@@ -53,6 +54,7 @@ pub enum SegmentError {
 }
 
 /// What a block is.
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
     /// The state before the input `next_seq`.

@@ -1,0 +1,151 @@
+//! The command line.
+
+use crate::playback::Format;
+use crate::playback::pace::Speed;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tidegate_core::Nanos;
+
+/// A market-data and risk engine with an MCP facade.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, propagate_version = true)]
+pub struct Cli {
+    /// Data folder; the platform's own unless given.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play captures or recordings through the engine and say what they come to.
+    Replay(Replay),
+    /// Run the engine and answer questions over MCP.
+    Serve(Serve),
+    /// Connect an MCP client on standard input and output to the running engine.
+    Mcp(Owner),
+    /// Print the program's own bearer.
+    Token,
+    /// Work with recorded data.
+    #[command(subcommand)]
+    Data(Data),
+}
+
+const FORMATS: &str = "\
+Formats:
+  binance-spot, binance-usdm, binance-coinm
+      Captures, gzip or plain text, one line a message:
+          <receive time in ns since 1970> <raw JSON>
+      The JSON is a message of a combined stream, {\"stream\":\"btcusdt@depth@100ms\",\"data\":{…}}
+      (depth, bookTicker, trade, aggTrade), or the REST order book: the line without \"stream\".
+      Spot's order book does not name its symbol: it goes to the first symbol whose changes connect
+      to it. Several paths are read one after the other as one stream.
+  tidegate
+      A tape folder or one segment (*.tape) written by --record, or a Parquet folder written by
+      tidegate data project.
+  Without --venue the files tell which it is.";
+
+/// Play captures or recordings.
+#[derive(Debug, Args)]
+#[command(after_help = FORMATS)]
+pub struct Replay {
+    /// Files or folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// What the paths are.
+    #[arg(long, value_name = "FORMAT")]
+    pub venue: Option<Format>,
+    /// Print one JSON object instead of a summary.
+    #[arg(long)]
+    pub json: bool,
+    /// Compare the book with the venue's ticker at every update id that both state.
+    #[arg(long)]
+    pub verify: bool,
+    /// Write the top of the book after every change of it as CSV.
+    #[arg(long, value_name = "FILE.csv")]
+    pub tops: Option<PathBuf>,
+    /// Write every gap as CSV: path,line,ts_recv,symbol,family,cause,expected,got.
+    #[arg(long, value_name = "FILE.csv")]
+    pub gaps: Option<PathBuf>,
+    /// Record a tape into this folder; one that is there is continued after a gap.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+}
+
+/// Run the engine.
+#[derive(Debug, Args)]
+#[command(after_help = FORMATS)]
+pub struct Serve {
+    /// Play these files, then stand still and go on answering.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub replay: Vec<PathBuf>,
+    /// What the paths are.
+    #[arg(long, value_name = "FORMAT")]
+    pub venue: Option<Format>,
+    /// Seconds of tape in a second, or max.
+    #[arg(long, default_value = "1", value_name = "N|max")]
+    pub speed: Speed,
+    /// Stand still before the first message later than this: ns since 1970, or RFC 3339.
+    #[arg(long, value_name = "TS", value_parser = parse_instant)]
+    pub until: Option<Nanos>,
+    /// Where the MCP endpoint listens (loopback; port 0 takes a free one).
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Record a tape into this folder; one that is there is continued after a gap.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+}
+
+/// Which running engine.
+#[derive(Debug, Args)]
+pub struct Owner {
+    /// The replay of this name, where several run.
+    #[arg(long, value_name = "NAME")]
+    pub replay: Option<String>,
+}
+
+/// Work with recorded data.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Write a tape as Parquet: DIR/events/symbol=<key>/<date>.parquet
+    Project {
+        /// Tape folder or segment.
+        #[arg(value_name = "TAPE")]
+        tape: PathBuf,
+        /// Folder to write to.
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+fn parse_instant(text: &str) -> Result<Nanos, String> {
+    if let Ok(ns) = text.parse() {
+        return Ok(Nanos::new(ns));
+    }
+    let instant: jiff::Timestamp =
+        text.parse().map_err(|_| "use ns since 1970, or RFC 3339 such as 2024-08-09T00:01:00Z".to_owned())?;
+    i64::try_from(instant.as_nanosecond()).map(Nanos::new).map_err(|_| "out of range: 1678 to 2261".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn instants_are_ns_or_rfc_3339() {
+        assert_eq!(parse_instant("1723161254000000000"), Ok(Nanos::new(1_723_161_254_000_000_000)));
+        assert_eq!(parse_instant("2024-08-08T23:54:14Z"), Ok(Nanos::new(1_723_161_254_000_000_000)));
+        assert!(parse_instant("yesterday").is_err());
+        assert!(parse_instant("9999-01-01T00:00:00Z").is_err());
+    }
+}

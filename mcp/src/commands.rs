@@ -1,0 +1,70 @@
+//! What each command of the command line does.
+
+pub mod project;
+pub mod replay;
+pub mod serve;
+
+use crate::cli::{Cli, Command, Data, Owner};
+use crate::data_folder::DataFolder;
+use crate::playback::Format;
+use crate::stdio;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever keeps it from doing what was asked, in one line.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let root = DataFolder::new(cli.data)?;
+    match cli.command {
+        Command::Replay(options) => replay::run(&options),
+        Command::Serve(options) => serve::run(&options, &root),
+        Command::Mcp(owner) => mcp(root, &owner),
+        Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
+        Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
+    }
+}
+
+fn mcp(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
+    let folder = match &owner.replay {
+        Some(name) => root.replay(name)?,
+        None => root,
+    };
+    // Without an engine there is nothing to connect to: better told now than on the first question.
+    folder.find_owner()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(stdio::proxy(folder))?;
+    // Tokio reads stdin on a thread that only the end of stdin would release.
+    std::process::exit(0)
+}
+
+/// Writes a command's result to stdout.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// The format that was named, or that of the first path.
+fn format(venue: Option<Format>, paths: &[PathBuf]) -> anyhow::Result<Format> {
+    match (venue, paths.first()) {
+        (Some(format), _) => Ok(format),
+        (None, Some(path)) => Format::detect(path),
+        (None, None) => anyhow::bail!("no path was given"),
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress_bar() -> ProgressBar {
+    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}

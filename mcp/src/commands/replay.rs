@@ -1,0 +1,168 @@
+//! `tidegate replay`.
+
+use super::{format, progress_bar, say};
+use crate::cli::Replay;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::playback::tables::{GapsTable, TopsTable};
+use crate::playback::verify::Mismatch;
+use crate::playback::{Playback, Source, Verification, Watch};
+use crate::wire::rfc3339;
+use anyhow::bail;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+use tidegate_core::{Level, Nanos, Top};
+
+/// The one object that `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    frames: u64,
+    events: u64,
+    trades: u64,
+    gaps: u64,
+    resyncs: u64,
+    decode_errors: u64,
+    first_ts: Option<i64>,
+    last_ts: Option<i64>,
+    digest: String,
+    verify: Option<VerifyReport>,
+    elapsed_s: f64,
+    events_per_s: f64,
+    record: Option<RecordReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct VerifyReport {
+    checked: u64,
+    equal: u64,
+    first_mismatch: Option<MismatchReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct MismatchReport {
+    instrument: String,
+    update_id: u64,
+    book: String,
+    ticker: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RecordReport {
+    inputs: u64,
+    bytes: u64,
+    written_seq: u64,
+    longest_write_interval_ms: u64,
+}
+
+/// Plays the paths and says what they come to.
+///
+/// # Errors
+/// Where they cannot be read, hold no message, or (`--verify`) the book was not the venue's.
+pub fn run(options: &Replay) -> anyhow::Result<()> {
+    let config = Config::built_in()?;
+    let format = format(options.venue, &options.paths)?;
+    let progress = progress_bar();
+    let source = Source::open(format, &options.paths, &progress)?;
+    let mut watch = Watch::default();
+    if options.verify {
+        watch.verify();
+    }
+    if let Some(path) = &options.tops {
+        watch.write_tops(TopsTable::create(path)?);
+    }
+    if let Some(path) = &options.gaps {
+        watch.write_gaps(GapsTable::create(path, &options.paths)?);
+    }
+    let mut playback =
+        Playback::new(&config, source, options.record.as_deref(), watch, Arc::new(Directory::default()))?;
+    let began = Instant::now();
+    playback.play()?;
+    progress.finish_and_clear();
+    if playback.frames() == 0 {
+        bail!("no message of {format:?} in {}: see tidegate replay --help for the formats", options.paths[0].display());
+    }
+    let report = report(playback, options.verify, began)?;
+    if options.json {
+        say(&format!("{}\n", serde_json::to_string(&report)?))?;
+    } else {
+        say(&summary(&report))?;
+    }
+    match &report.verify {
+        Some(verify) if verify.equal < verify.checked => bail!("the book differs from the venue's ticker"),
+        _ => Ok(()),
+    }
+}
+
+fn report(playback: Playback, verify: bool, began: Instant) -> anyhow::Result<Report> {
+    let (frames, decode_errors, span) = (playback.frames(), playback.decode_errors(), playback.span());
+    let (engine, verification, record) = playback.finish()?;
+    let elapsed_s = began.elapsed().as_secs_f64();
+    let counters = engine.market().counters();
+    Ok(Report {
+        frames,
+        events: counters.events,
+        trades: counters.trades,
+        gaps: counters.gaps,
+        resyncs: counters.resyncs,
+        decode_errors,
+        first_ts: span.map(|(first, _)| first.raw()),
+        last_ts: span.map(|(_, last)| last.raw()),
+        digest: engine.market().digest().to_hex().to_string(),
+        verify: verify.then(|| verify_report(verification)),
+        elapsed_s,
+        events_per_s: counters.events as f64 / elapsed_s,
+        record: record.map(|record| RecordReport {
+            inputs: record.inputs,
+            bytes: record.bytes,
+            written_seq: record.written_seq,
+            longest_write_interval_ms: record.longest_write_interval_ms,
+        }),
+    })
+}
+
+fn verify_report(found: Verification) -> VerifyReport {
+    VerifyReport {
+        checked: found.checked,
+        equal: found.equal,
+        first_mismatch: found.first_mismatch.map(|Mismatch { instrument, update_id, book, ticker }| MismatchReport {
+            instrument,
+            update_id,
+            book: show(&book),
+            ticker: show(&ticker),
+        }),
+    }
+}
+
+fn show(top: &Top) -> String {
+    let side =
+        |level: Option<Level>| level.map_or("none".to_owned(), |level| format!("{} x {}", level.price, level.qty));
+    format!("{} / {}", side(top.bid), side(top.ask))
+}
+
+fn summary(report: &Report) -> String {
+    let time = |ns: Option<i64>| ns.map_or("-".to_owned(), |ns| rfc3339(Nanos::new(ns)));
+    let mut lines = vec![
+        format!("{} to {}", time(report.first_ts), time(report.last_ts)),
+        format!(
+            "{} frames, {} events, {} trades, {} gaps, {} resyncs, {} decode errors",
+            report.frames, report.events, report.trades, report.gaps, report.resyncs, report.decode_errors
+        ),
+    ];
+    if let Some(verify) = &report.verify {
+        lines.push(format!("book equals ticker at {} of {} points", verify.equal, verify.checked));
+        if let Some(mismatch) = &verify.first_mismatch {
+            let MismatchReport { instrument, update_id, book, ticker } = mismatch;
+            lines.push(format!("first mismatch: {instrument} at update id {update_id}: book {book}, ticker {ticker}"));
+        }
+    }
+    if let Some(record) = &report.record {
+        let RecordReport { inputs, bytes, longest_write_interval_ms, .. } = record;
+        lines.push(format!(
+            "{inputs} inputs recorded in {bytes} bytes, {longest_write_interval_ms} ms at most between writes"
+        ));
+    }
+    lines.push(format!("digest {}", report.digest));
+    lines.push(format!("{:.2} s, {:.0} events/s", report.elapsed_s, report.events_per_s));
+    lines.join("\n") + "\n"
+}

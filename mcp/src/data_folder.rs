@@ -1,0 +1,457 @@
+//! The data folder: who owns it, where its engine listens, and the bearer that opens it.
+//!
+//! ```text
+//! <root>/run/bearer                        the program's own bearer, one per root, survives restarts
+//! <root>/run/{lock,endpoint.json}          the engine of the root itself
+//! <root>/replay/<name>/run/{lock,…}        the engine of a replay: a folder of its own, the root's bearer
+//! ```
+
+use crate::wire::Mode;
+use anyhow::{Context, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// Version of this program, as an endpoint file and the protocol state it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const BEARER_PREFIX: &str = "tg_";
+const BEARER_BYTES: usize = 32;
+const REPLAY_NAME_CHARS_MAX: usize = 64;
+// A reader that asks whether the lock is held holds it for a moment itself; an owner that starts in
+// that moment must not take the reader for another owner.
+const LOCK_TRIES: u32 = 10;
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// A secret that opens `/mcp`. Its text appears in no log: [`fmt::Debug`] hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bearer(String);
+
+impl Bearer {
+    fn random() -> anyhow::Result<Bearer> {
+        let mut bytes = [0u8; BEARER_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Bearer(format!("{BEARER_PREFIX}{hex}")))
+    }
+
+    fn parse(text: &str) -> Option<Bearer> {
+        let digits = text.strip_prefix(BEARER_PREFIX)?;
+        let is_whole = digits.len() == 2 * BEARER_BYTES && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_whole.then(|| Bearer(text.to_owned()))
+    }
+
+    /// The secret itself, for an `Authorization` header or a comparison.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(hidden)")
+    }
+}
+
+/// Where a running engine is reached: the content of `run/endpoint.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The listener's address.
+    pub address: SocketAddr,
+    /// The MCP endpoint, such as `http://127.0.0.1:8765/mcp`.
+    pub url: String,
+    /// The owner's version.
+    pub version: String,
+    /// The bearer that the owner accepts.
+    pub bearer: Bearer,
+    /// The owner's process id.
+    pub pid: u32,
+    /// What an order would do there.
+    pub mode: Mode,
+}
+
+/// What the lock and the endpoint file of one folder say.
+enum Occupancy {
+    /// Nobody holds the lock; an endpoint file that lies there is a killed owner's leftover.
+    Free,
+    /// The lock is held and no endpoint is published yet.
+    Starting { pid: Option<u32> },
+    /// An owner listens.
+    Running(Endpoint),
+}
+
+/// One data folder, or one replay below it.
+#[derive(Clone, Debug)]
+pub struct DataFolder {
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+impl DataFolder {
+    /// The folder given by `--data`, or `tidegate` in the platform's folder for data.
+    ///
+    /// # Errors
+    /// Where no folder is given and the platform names none.
+    pub fn new(data: Option<PathBuf>) -> anyhow::Result<DataFolder> {
+        let root = match data {
+            Some(root) => {
+                std::path::absolute(&root).with_context(|| format!("--data {} is no usable path", root.display()))?
+            }
+            None => dirs::data_dir()
+                .ok_or_else(|| anyhow!("this platform names no folder for data; choose one with --data DIR"))?
+                .join("tidegate"),
+        };
+        Ok(DataFolder { folder: root.clone(), root })
+    }
+
+    /// The folder of the replay `name`: its own lock, endpoint and recordings, the root's bearer.
+    ///
+    /// # Errors
+    /// Where `name` could not be a folder's name on every platform.
+    pub fn replay(&self, name: &str) -> anyhow::Result<DataFolder> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let fits = (1..=REPLAY_NAME_CHARS_MAX).contains(&name.len());
+        if !fits || !name.chars().all(is_plain) || name.starts_with('.') || name.ends_with('.') {
+            bail!(
+                "replay name {name:?}: use 1 to {REPLAY_NAME_CHARS_MAX} of A-Z a-z 0-9 - _ and inner dots, \
+                 for example --replay {}",
+                suggested_name(name)
+            );
+        }
+        Ok(DataFolder { root: self.root.clone(), folder: self.root.join("replay").join(name) })
+    }
+
+    /// Where this folder lies.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program's own bearer (principal `local:cli`), made at its first use.
+    ///
+    /// Two processes that make it at once end up with the same one: the first link wins.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or made, holds no bearer, or is open to other users.
+    pub fn bearer(&self) -> anyhow::Result<Bearer> {
+        let run = self.root.join("run");
+        let path = run.join("bearer");
+        if let Some(bearer) = read_bearer(&path)? {
+            return Ok(bearer);
+        }
+        create_private_folder(&run)?;
+        let fresh = Bearer::random()?;
+        let draft = run.join(format!(".bearer.{}.{}", std::process::id(), &fresh.0[3..11]));
+        write_private(&draft, fresh.0.as_bytes())?;
+        let linked = fs::hard_link(&draft, &path);
+        // The draft has served its purpose either way; one that stays behind is a secret nobody uses.
+        let _ = fs::remove_file(&draft);
+        match linked {
+            Ok(()) => Ok(fresh),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                read_bearer(&path)?.ok_or_else(|| anyhow!("{} vanished while it was read", path.display()))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot create {}", path.display())),
+        }
+    }
+
+    /// Makes this process the folder's one owner, for as long as the returned value lives.
+    ///
+    /// # Errors
+    /// Where another process owns the folder (names its pid and address), or the lock cannot be made.
+    pub fn lock(&self) -> anyhow::Result<OwnerLock> {
+        let run = self.run();
+        create_private_folder(&run)?;
+        let path = run.join("lock");
+        let mut file = private_options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        if !take(&file).with_context(|| format!("cannot lock {}", path.display()))? {
+            return Err(self.already_owned());
+        }
+        file.set_len(0)
+            .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let endpoint = run.join("endpoint.json");
+        remove_if_there(&endpoint)?;
+        Ok(OwnerLock { _file: file, endpoint })
+    }
+
+    /// The engine that runs on this folder; for a root without one, the only live one of its replays.
+    ///
+    /// # Errors
+    /// Where no engine runs, it still starts, several replays run, or its version is not ours.
+    pub fn find_owner(&self) -> anyhow::Result<Endpoint> {
+        match self.occupancy()? {
+            Occupancy::Running(endpoint) => return same_version(endpoint),
+            Occupancy::Starting { pid } => bail!(
+                "the engine on {} ({}) is still starting; try again in a moment",
+                self.folder.display(),
+                process(pid)
+            ),
+            Occupancy::Free => {}
+        }
+        let mut live = self.live_replays()?;
+        if live.len() > 1 {
+            let list: Vec<String> =
+                live.iter().map(|(name, at)| format!("{name} ({}, pid {})", at.url, at.pid)).collect();
+            bail!(
+                "several engines run below {}: {}; choose one with --replay NAME",
+                self.folder.display(),
+                list.join(", ")
+            );
+        }
+        match live.pop() {
+            Some((_, endpoint)) => same_version(endpoint),
+            None => {
+                bail!("no engine is running on {}; start one with: tidegate serve --replay PATH", self.folder.display())
+            }
+        }
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    fn live_replays(&self) -> anyhow::Result<Vec<(String, Endpoint)>> {
+        if self.folder != self.root {
+            return Ok(Vec::new());
+        }
+        let replays = self.root.join("replay");
+        let entries = match fs::read_dir(&replays) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("cannot list {}", replays.display())),
+        };
+        let mut live = Vec::new();
+        for entry in entries {
+            let name = entry.with_context(|| format!("cannot list {}", replays.display()))?.file_name();
+            // A name that `replay` would not take is no replay of ours.
+            let Some(folder) = name.to_str().and_then(|name| self.replay(name).ok()) else { continue };
+            if let Occupancy::Running(endpoint) = folder.occupancy()? {
+                live.push((name.to_string_lossy().into_owned(), endpoint));
+            }
+        }
+        live.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(live)
+    }
+
+    fn occupancy(&self) -> anyhow::Result<Occupancy> {
+        let path = self.run().join("lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Occupancy::Free);
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(Occupancy::Free),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot test {}", path.display()));
+            }
+        }
+        let mut text = String::new();
+        // Where a locked file cannot be read (Windows) the endpoint file alone names the owner.
+        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+        Ok(match read_endpoint(&self.run().join("endpoint.json"))? {
+            Some(endpoint) if pid.is_none_or(|pid| pid == endpoint.pid) => Occupancy::Running(endpoint),
+            _ => Occupancy::Starting { pid },
+        })
+    }
+
+    fn already_owned(&self) -> anyhow::Error {
+        let owner = match self.occupancy() {
+            Ok(Occupancy::Running(owner)) => format!("pid {} at {}", owner.pid, owner.url),
+            Ok(Occupancy::Starting { pid }) => format!("{}, not listening yet", process(pid)),
+            Ok(Occupancy::Free) | Err(_) => "a process that just changed".to_owned(),
+        };
+        anyhow!(
+            "{} is already owned by {owner}; stop that engine, or choose another folder with --data DIR",
+            self.folder.display()
+        )
+    }
+}
+
+/// Ownership of a data folder; dropping it removes the endpoint file and frees the lock.
+#[derive(Debug)]
+pub struct OwnerLock {
+    // Held for its lock alone: closing the file frees it, also when the process is killed.
+    _file: File,
+    endpoint: PathBuf,
+}
+
+impl OwnerLock {
+    /// Tells other processes of this user where the engine listens.
+    ///
+    /// # Errors
+    /// Where `run/endpoint.json` cannot be written.
+    pub fn publish_endpoint(&self, address: SocketAddr, mode: Mode, bearer: &Bearer) -> anyhow::Result<Endpoint> {
+        let endpoint = Endpoint {
+            address,
+            url: format!("http://{address}/mcp"),
+            version: VERSION.to_owned(),
+            bearer: bearer.clone(),
+            pid: std::process::id(),
+            mode,
+        };
+        let draft = self.endpoint.with_extension("json.new");
+        remove_if_there(&draft)?;
+        write_private(&draft, &serde_json::to_vec_pretty(&endpoint)?)?;
+        fs::rename(&draft, &self.endpoint).with_context(|| format!("cannot write {}", self.endpoint.display()))?;
+        Ok(endpoint)
+    }
+}
+
+impl Drop for OwnerLock {
+    fn drop(&mut self) {
+        // A file that stays behind is ignored, since nobody holds the lock.
+        let _ = fs::remove_file(&self.endpoint);
+    }
+}
+
+fn take(file: &File) -> std::io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_RETRY),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+fn same_version(endpoint: Endpoint) -> anyhow::Result<Endpoint> {
+    if endpoint.version != VERSION {
+        bail!(
+            "the engine at {} (pid {}) is version {}, this program is {VERSION}; restart the engine with this version",
+            endpoint.url,
+            endpoint.pid,
+            endpoint.version
+        );
+    }
+    Ok(endpoint)
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "unknown process".to_owned(), |pid| format!("pid {pid}"))
+}
+
+/// The name of the replay of `path`: its file name's plain part.
+pub fn replay_name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let stem = name.split('.').next().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String = stem.chars().map(plain).take(REPLAY_NAME_CHARS_MAX).collect();
+    if name.is_empty() { "replay".to_owned() } else { name }
+}
+
+fn suggested_name(name: &str) -> String {
+    let kept: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).take(REPLAY_NAME_CHARS_MAX).collect();
+    if kept.is_empty() { "monday".to_owned() } else { kept }
+}
+
+fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
+    };
+    refuse_shared(&file, path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
+    match Bearer::parse(text.trim()) {
+        Some(bearer) => Ok(Some(bearer)),
+        None => bail!("{} holds no bearer; delete it, and the next start makes a new one", path.display()),
+    }
+}
+
+fn read_endpoint(path: &Path) -> anyhow::Result<Option<Endpoint>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let endpoint = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not what this version writes; restart its engine", path.display()))?;
+    Ok(Some(endpoint))
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written = private_options().create_new(true).write(true).open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(unix)]
+fn private_options() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private_options() -> OpenOptions {
+    OpenOptions::new()
+}
+
+#[cfg(unix)]
+fn create_private_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot create {}", path.display()))
+}
+
+#[cfg(not(unix))]
+fn create_private_folder(path: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+#[cfg(unix)]
+fn refuse_shared(file: &File, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata().with_context(|| format!("cannot stat {}", path.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        bail!(
+            "{} is open to other users (mode {:03o}); run: chmod 600 {}",
+            path.display(),
+            mode & 0o777,
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_shared(_file: &File, _path: &Path) -> anyhow::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "data_folder_tests.rs"]
+mod tests;

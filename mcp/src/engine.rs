@@ -1,0 +1,307 @@
+//! The engine's thread as its readers see it: questions in, consistent views out.
+//!
+//! The thread plays a tape through the market and answers between venue messages, never inside one.
+//! A reader never touches the market and never holds the thread up: the queue of questions is bounded,
+//! and at most one is answered between two steps.
+
+use crate::playback::{Pace, Playback};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_core::{
+    Engine, Family, Instrument, InstrumentId, Known, LastTrade, Level, Nanos, Price, Side, Stream, StreamState, Top,
+};
+use tokio::sync::oneshot;
+
+/// The point in the total order that a view shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// `seq` of the last input applied.
+    pub seq: u64,
+    /// Its tape time.
+    pub as_of: Nanos,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug)]
+pub struct StatusView {
+    /// When.
+    pub stamp: Stamp,
+    /// False where the tape stands still, at its end or where it was told to.
+    pub playing: bool,
+    /// Every stream.
+    pub feeds: Vec<FeedView>,
+    /// Market events applied.
+    pub events: u64,
+    /// Trades among them.
+    pub trades: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// Snapshots that healed a gap.
+    pub resyncs: u64,
+    /// Messages that could not be read.
+    pub decode_errors: u64,
+    /// The recorder, where there is one.
+    pub recorder: Option<RecorderView>,
+}
+
+/// How the recorder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecorderView {
+    /// The last `seq` written.
+    pub written_seq: u64,
+    /// The longest time between two writes while there was something to write.
+    pub longest_write_interval_ms: u64,
+}
+
+/// How one stream is.
+#[derive(Clone, Debug)]
+pub struct FeedView {
+    /// Instrument key.
+    pub key: String,
+    /// Source.
+    pub source: String,
+    /// State of its book.
+    pub book: StreamState,
+    /// State of its trades.
+    pub trades: StreamState,
+    /// When its last event arrived, in tape time.
+    pub last_event: Option<Nanos>,
+}
+
+/// Several instruments at one moment.
+#[derive(Clone, Debug)]
+pub struct QuotesView {
+    /// When.
+    pub stamp: Stamp,
+    /// In the order asked.
+    pub quotes: Vec<QuoteView>,
+}
+
+/// The top of one instrument.
+#[derive(Clone, Debug)]
+pub struct QuoteView {
+    /// Which.
+    pub instrument: Arc<Instrument>,
+    /// State of its book.
+    pub book: StreamState,
+    /// State of its trades.
+    pub trades: StreamState,
+    /// Best levels of the book.
+    pub top: Top,
+    /// The latest trade.
+    pub last_trade: Option<LastTrade>,
+    /// When its last event arrived, in tape time.
+    pub last_event: Option<Nanos>,
+}
+
+/// The ladder of one instrument.
+#[derive(Clone, Debug)]
+pub struct DepthView {
+    /// When.
+    pub stamp: Stamp,
+    /// Which.
+    pub instrument: Arc<Instrument>,
+    /// State of its book.
+    pub state: StreamState,
+    /// Best first.
+    pub bids: Vec<Level>,
+    /// Best first.
+    pub asks: Vec<Level>,
+    /// How far the bids are complete; `None` in a live book: to their end.
+    pub known_to_bid: Option<Price>,
+    /// How far the asks are complete; `None` in a live book: to their end.
+    pub known_to_ask: Option<Price>,
+    /// The venue's update id of the book.
+    pub venue_sequence: Option<u64>,
+    /// When its last event arrived, in tape time.
+    pub last_event: Option<Nanos>,
+}
+
+/// Why the engine gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineUnavailable {
+    /// Too many questions wait: ask again.
+    #[error("the engine is busy: too many questions wait")]
+    Busy,
+    /// It has ended, or never knew the instrument.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+enum Question {
+    Status(oneshot::Sender<StatusView>),
+    Quotes(Vec<InstrumentId>, oneshot::Sender<QuotesView>),
+    Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
+    Stop,
+}
+
+/// Asks the engine's thread.
+#[derive(Clone)]
+pub struct EngineClient {
+    questions: Sender<Question>,
+}
+
+/// The thread's end of the queue.
+pub struct Questions(Receiver<Question>);
+
+/// A queue of at most `queries_max` questions.
+pub fn questions(queries_max: usize) -> (EngineClient, Questions) {
+    let (sender, receiver) = bounded(queries_max);
+    (EngineClient { questions: sender }, Questions(receiver))
+}
+
+impl EngineClient {
+    /// How the engine is.
+    ///
+    /// # Errors
+    /// [`EngineUnavailable`].
+    pub async fn status(&self) -> Result<StatusView, EngineUnavailable> {
+        self.ask(Question::Status).await
+    }
+
+    /// The tops of several instruments, all at one moment.
+    ///
+    /// # Errors
+    /// [`EngineUnavailable`].
+    pub async fn quotes(&self, ids: Vec<InstrumentId>) -> Result<QuotesView, EngineUnavailable> {
+        self.ask(|reply| Question::Quotes(ids, reply)).await
+    }
+
+    /// The best `levels` levels of an instrument.
+    ///
+    /// # Errors
+    /// [`EngineUnavailable`].
+    pub async fn depth(&self, id: InstrumentId, levels: usize) -> Result<DepthView, EngineUnavailable> {
+        self.ask(|reply| Question::Depth(id, levels, reply)).await
+    }
+
+    /// Ends the thread after the step it is at.
+    pub fn stop(&self) {
+        // A full queue is emptied by the thread; a closed one has ended already.
+        drop(self.questions.send(Question::Stop));
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Result<T, EngineUnavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.try_send(question(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => EngineUnavailable::Busy,
+            TrySendError::Disconnected(_) => EngineUnavailable::Stopped,
+        })?;
+        answer.await.map_err(|_| EngineUnavailable::Stopped)
+    }
+}
+
+/// What the thread does next.
+enum Next {
+    Step,
+    Answer(Question),
+    End,
+}
+
+/// Plays until the end, then stands still; answers all the while. Returns when it is told to stop.
+///
+/// # Errors
+/// What playing gives: the tape is damaged, or the recorder failed.
+pub fn run(mut playback: Playback, mut pace: Pace, questions: &Questions) -> anyhow::Result<Playback> {
+    loop {
+        let due = playback.next_ts()?.map(|ts| pace.wait(ts));
+        match next(due, playback.engine(), &questions.0) {
+            Next::Step => playback.step()?,
+            Next::Answer(question) => answer(question, &playback, due.is_some()),
+            Next::End => return Ok(playback),
+        }
+    }
+}
+
+/// `due` is how long to wait until the next step, `None` where there is none.
+fn next(due: Option<Duration>, engine: &Engine, questions: &Receiver<Question>) -> Next {
+    let question = match due {
+        Some(_) if engine.market().is_message_open() => return Next::Step,
+        Some(wait) => questions.recv_timeout(wait),
+        None => questions.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match question {
+        Ok(Question::Stop) | Err(RecvTimeoutError::Disconnected) => Next::End,
+        Ok(question) => Next::Answer(question),
+        Err(RecvTimeoutError::Timeout) => Next::Step,
+    }
+}
+
+/// Whoever asked may have gone: a reply that nobody takes is dropped.
+fn answer(question: Question, playback: &Playback, playing: bool) {
+    let engine = playback.engine();
+    let stamp = Stamp { seq: engine.seq(), as_of: engine.ts() };
+    let stream = |id| engine.market().stream(id);
+    match question {
+        Question::Status(reply) => drop(reply.send(status(playback, stamp, playing))),
+        Question::Quotes(ids, reply) => {
+            let quotes: Option<Vec<_>> = ids.into_iter().map(|id| stream(id).map(quote)).collect();
+            if let Some(quotes) = quotes {
+                drop(reply.send(QuotesView { stamp, quotes }));
+            }
+        }
+        Question::Depth(id, levels, reply) => {
+            if let Some(stream) = stream(id) {
+                drop(reply.send(depth(stream, stamp, levels)));
+            }
+        }
+        Question::Stop => {}
+    }
+}
+
+fn status(playback: &Playback, stamp: Stamp, playing: bool) -> StatusView {
+    let market = playback.engine().market();
+    let counters = market.counters();
+    let feeds = market.streams().map(|(_, stream)| FeedView {
+        key: stream.instrument.key.clone(),
+        source: stream.instrument.source.clone(),
+        book: stream.state(Family::Book),
+        trades: stream.state(Family::Trades),
+        last_event: stream.last_event_any(),
+    });
+    StatusView {
+        stamp,
+        playing,
+        feeds: feeds.collect(),
+        events: counters.events,
+        trades: counters.trades,
+        gaps: counters.gaps,
+        resyncs: counters.resyncs,
+        decode_errors: playback.decode_errors(),
+        recorder: playback.recorder_report().map(|report| RecorderView {
+            written_seq: report.written_seq,
+            longest_write_interval_ms: report.longest_write_interval_ms,
+        }),
+    }
+}
+
+fn quote(stream: &Stream) -> QuoteView {
+    QuoteView {
+        instrument: Arc::clone(&stream.instrument),
+        book: stream.state(Family::Book),
+        trades: stream.state(Family::Trades),
+        top: stream.book.top(),
+        last_trade: stream.last_trade,
+        last_event: stream.last_event_any(),
+    }
+}
+
+fn depth(stream: &Stream, stamp: Stamp, levels: usize) -> DepthView {
+    let side = |side| stream.book.depth(side, levels).collect();
+    let known_to = |side| match stream.book.known_to(side) {
+        Known::To(price) => Some(price),
+        Known::Nothing | Known::All => None,
+    };
+    DepthView {
+        stamp,
+        instrument: Arc::clone(&stream.instrument),
+        state: stream.state(Family::Book),
+        bids: side(Side::Bid),
+        asks: side(Side::Ask),
+        known_to_bid: known_to(Side::Bid),
+        known_to_ask: known_to(Side::Ask),
+        venue_sequence: stream.book_sequence,
+        last_event: stream.last_event_any(),
+    }
+}

@@ -1,0 +1,230 @@
+//! The socket: which address may be listened on, and how connections are kept from piling up.
+
+use anyhow::{Context, bail};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use listeners::{Protocol, SocketState};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+// Together well below the usual limit of 1024 open files.
+const CONNECTIONS_MAX: usize = 256;
+const MUTE_MAX: usize = 128;
+// A client connects because it has a request to send.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
+// Also the longest pause between two requests of a connection: above the pause after which common
+// clients drop an idle connection themselves, so that they do not write into a closing one.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADERS_BYTES_MAX: usize = 32 * 1024;
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Listens on `address`, which must be this machine's own loopback.
+///
+/// # Errors
+/// Where the address is not loopback, or taken (names the process that holds it).
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    // The rest of 127.0.0.0/8 is loopback too, but no `Host` that the guard accepts names it.
+    if ![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].contains(&address.ip()) {
+        bail!(
+            "refusing to listen on {address}: bearers travel over plain HTTP, so only this machine's loopback \
+             is safe; use 127.0.0.1:{port} or [::1]:{port}",
+            port = address.port()
+        );
+    }
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "{address} is taken by {}; stop it, or choose another port",
+            holder(address).unwrap_or_else(|| "a process that cannot be determined".to_owned())
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
+    }
+}
+
+/// Name and pid of the process that listens where `address` would.
+fn holder(address: SocketAddr) -> Option<String> {
+    let everyone = listeners::get_all().ok()?;
+    let mut holders = everyone.into_iter().filter(|other| {
+        other.protocol == Protocol::TCP
+            && other.state == SocketState::Listen
+            && other.socket.port() == address.port()
+            && (other.socket.ip() == address.ip() || other.socket.ip().is_unspecified())
+    });
+    holders.next().map(|found| format!("{} (pid {})", found.process.name, found.process.pid))
+}
+
+/// Serves `router` on `listener` until `shutdown`; then lets answers under way finish for a moment.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut mute = Mute::default();
+    let mut connections = JoinSet::new();
+    loop {
+        let speaking = tokio::select! {
+            () = shutdown.cancelled() => break,
+            stream = accept(&listener) => {
+                mute.add(stream);
+                continue;
+            }
+            Some(speaking) = mute.next() => speaking,
+        };
+        while connections.try_join_next().is_some() {}
+        let (Some(stream), Ok(place)) = (speaking, Arc::clone(&places).try_acquire_owned()) else { continue };
+        connections.spawn(serve_connection(stream, router.clone(), shutdown.clone(), place));
+    }
+    drop((listener, mute));
+    // What is still busy after the grace is dropped with the set.
+    let _ = timeout(SHUTDOWN_GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                // Out of file descriptors, or a client that left again: neither ends the server.
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Connections that have not sent anything yet. They hold no place of those that have: when there are
+/// too many, the one that is silent for longest goes, so that silence cannot keep anybody out.
+#[derive(Default)]
+struct Mute {
+    waits: JoinSet<Option<TcpStream>>,
+    oldest_first: VecDeque<AbortHandle>,
+}
+
+impl Mute {
+    fn add(&mut self, stream: TcpStream) {
+        self.oldest_first.retain(|wait| !wait.is_finished());
+        if self.oldest_first.len() == MUTE_MAX
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            oldest.abort();
+        }
+        self.oldest_first.push_back(self.waits.spawn(async move {
+            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.peek(&mut [0])).await;
+            matches!(first_byte, Ok(Ok(1))).then_some(stream)
+        }));
+    }
+
+    /// The next connection that speaks, or nothing of one that was closed instead; `None` where no
+    /// connection waits.
+    async fn next(&mut self) -> Option<Option<TcpStream>> {
+        Some(self.waits.join_next().await?.unwrap_or(None))
+    }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, shutdown: CancellationToken, place: OwnedSemaphorePermit) {
+    let _place = place;
+    // Answers are one small write each; waiting to fill a packet would only add delay.
+    let _ = stream.set_nodelay(true);
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(HEADERS_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+    );
+    tokio::select! {
+        result = connection.as_mut() => trace_end(result),
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            trace_end(connection.await);
+        }
+    }
+}
+
+fn trace_end(result: hyper::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn any_port() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_loopback_that_clients_can_name_is_listened_on() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.168.1.5:0", "127.0.0.2:0", "[::ffff:127.0.0.1]:0"] {
+            let error = bind(address.parse().unwrap()).await.unwrap_err().to_string();
+            assert!(error.contains("plain HTTP") && error.contains("127.0.0.1"), "{error}");
+        }
+        bind(any_port()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_names_its_holder() {
+        let first = bind(any_port()).await.unwrap();
+        let error = bind(first.local_addr().unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains("is taken by"), "{error}");
+        if listeners::IS_OS_SUPPORTED {
+            assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn silent_connections_keep_nobody_out() {
+        let listener = bind(any_port()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", get(|| async { "done" }));
+        let server = tokio::spawn(serve(listener, router, shutdown.clone()));
+        let mut silent = Vec::new();
+        for _ in 0..=MUTE_MAX {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        timeout(Duration::from_secs(2), client.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
+        let ended = timeout(Duration::from_secs(2), silent[0].read(&mut [0])).await;
+        assert!(ended.is_ok(), "the longest silent one had to go");
+        shutdown.cancel();
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn shutdown_lets_an_answer_finish_and_then_refuses() {
+        let listener = bind(any_port()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let slow = get(|| async {
+            sleep(Duration::from_millis(200)).await;
+            "done"
+        });
+        let server = tokio::spawn(serve(listener, Router::new().route("/", slow), shutdown.clone()));
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        shutdown.cancel();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -1,0 +1,146 @@
+//! A source played through the engine, watched on the way.
+
+pub mod captures;
+pub mod pace;
+pub mod source;
+pub mod tables;
+pub mod verify;
+pub mod watch;
+
+pub use pace::Pace;
+pub use source::{Format, Source};
+pub use watch::{Verification, Watch};
+
+use crate::config::Config;
+use crate::data_folder::VERSION;
+use crate::directory::Directory;
+use anyhow::bail;
+use std::path::Path;
+use std::sync::Arc;
+use tidegate_core::frame::RESTART_STRIDE;
+use tidegate_core::{Engine, Family, Gap, GapCause, Input, Market, Nanos};
+use tidegate_history::tape::{Recorder, RecorderReport};
+
+/// An engine, where its inputs come from, and whoever watches it apply them.
+pub struct Playback {
+    engine: Engine,
+    source: Source,
+    watch: Watch,
+    directory: Arc<Directory>,
+    /// Inputs to apply before the first one of the source: they need its time.
+    opening: Vec<Input>,
+    until: Option<Nanos>,
+}
+
+impl Playback {
+    /// A playback from the beginning of `source`, recorded into `record` where that is given: a folder
+    /// that holds a tape is continued after a gap.
+    ///
+    /// # Errors
+    /// Where the folder cannot be recorded to.
+    pub fn new(
+        config: &Config,
+        source: Source,
+        record: Option<&Path>,
+        mut watch: Watch,
+        directory: Arc<Directory>,
+    ) -> anyhow::Result<Playback> {
+        let mut engine = Engine::new(Market::new(config.bounds()), 0, Nanos::ZERO);
+        let mut opening = Vec::new();
+        if let Some(folder) = record {
+            let (recorder, recovered) = Recorder::open(folder, config.bounds())?;
+            if let Some(recovered) = recovered {
+                if !source.is_captures() {
+                    bail!("--record {}: a recording can only be copied into a new folder", folder.display());
+                }
+                engine = recovered.engine;
+                let from = engine.seq() + 1;
+                engine.skip(recovered.highest_seq - engine.seq() + RESTART_STRIDE);
+                let to = engine.seq() + 1;
+                opening.push(Input::Gap(Gap { id: None, family: Family::Book, cause: GapCause::Restart, from, to }));
+            }
+            watch.record(recorder);
+        }
+        // A recording brings its own.
+        if source.is_captures() {
+            opening.push(Input::Config { hash: config.hash(), seed: 0, version: VERSION.to_owned() });
+        }
+        for (id, stream) in engine.market().streams() {
+            directory.insert(id, (*stream.instrument).clone());
+        }
+        Ok(Playback { engine, source, watch, directory, opening, until: None })
+    }
+
+    /// Stands still before the first input later than `until`.
+    pub fn stop_at(&mut self, until: Nanos) {
+        self.until = Some(until);
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Lines or rows that were read as messages.
+    pub fn frames(&self) -> u64 {
+        self.source.frames()
+    }
+
+    /// Messages that could not be read.
+    pub fn decode_errors(&self) -> u64 {
+        self.source.decode_errors()
+    }
+
+    /// What the recorder has done, where there is one.
+    pub fn recorder_report(&self) -> Option<RecorderReport> {
+        self.watch.recorder_report()
+    }
+
+    /// The time of what comes next; `None` at the end, or at the point to stand still at.
+    ///
+    /// # Errors
+    /// Where the source cannot be read.
+    pub fn next_ts(&mut self) -> anyhow::Result<Option<Nanos>> {
+        let ts = self.source.next_ts(&mut self.engine)?;
+        Ok(ts.filter(|&ts| self.until.is_none_or(|until| ts <= until)))
+    }
+
+    /// Applies what comes next, if anything does.
+    ///
+    /// # Errors
+    /// Where it does not follow from what came before, or the recorder has failed.
+    pub fn step(&mut self) -> anyhow::Result<()> {
+        if let Some(ts) = self.source.next_ts(&mut self.engine)? {
+            for input in std::mem::take(&mut self.opening) {
+                self.engine.input(ts, &input, &mut self.watch)?;
+            }
+            self.source.step(&mut self.engine, &mut self.watch, &self.directory)?;
+        }
+        self.watch.check()
+    }
+
+    /// Plays to the end.
+    ///
+    /// # Errors
+    /// The first of [`Playback::next_ts`] and [`Playback::step`].
+    pub fn play(&mut self) -> anyhow::Result<()> {
+        while self.next_ts()?.is_some() {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// The receive times of a capture's first and last message, or the tape times of a recording's.
+    pub fn span(&self) -> Option<(Nanos, Nanos)> {
+        self.source.span()
+    }
+
+    /// Closes the recording and the tables; returns what was found on the way.
+    ///
+    /// # Errors
+    /// Where they cannot be written to their end.
+    pub fn finish(self) -> anyhow::Result<(Engine, Verification, Option<RecorderReport>)> {
+        let (verification, report) = self.watch.finish()?;
+        Ok((self.engine, verification, report))
+    }
+}

@@ -1,0 +1,195 @@
+//! The MCP server: which protocol is spoken, by whom, and over which path. What is said is in
+//! [`crate::tools`].
+//!
+//! Both eras are served without sessions: clients up to 2025-11-25 begin with `initialize`, those of
+//! 2026-07-28 state their version with every request.
+
+use crate::data_folder::{Bearer, VERSION};
+use crate::directory::Directory;
+use crate::engine::EngineClient;
+use crate::guard::{BODY_BYTES_MAX, Guard, guard};
+use crate::listen;
+use crate::tools::{ToolName, malformed_call, unknown_tool};
+use crate::wire::Run;
+use anyhow::Context;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get};
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult, Implementation,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::json;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const NAME: &str = "tidegate";
+// The tools of one program version never change while it runs; a minute lets a client notice an
+// upgrade soon.
+const CACHE_MS: u64 = 60_000;
+
+// Clients cut at 2,048 characters, and show the model little else before its first call.
+const INSTRUCTIONS: &str = "Tidegate is a market data engine. All answers come from one consistent state of the market.
+
+Every answer, and every error, says what it is:
+- mode: what an order would do: LIVE, PAPER or REPLAY. data: what the prices are: REAL, SIMULATED or RECORDED. In REPLAY the \
+market is a recording of the past: never present its prices as today's.
+- as_of: the time of the market state (UTC, nanoseconds). In a replay it is the tape's time, not the clock's. seq: the number \
+of the last input; a higher seq is later.
+- age_ms: as_of minus the last event of what was asked for. feed_state: only live is fit to act on; in any other state prices \
+of the book are withheld, not guessed.
+
+Instruments are named MARKET:SYMBOL in capitals, such as BINANCE:BTCUSDT; MARKET:SYMBOL@SOURCE picks one of several feeds of \
+the same instrument. get_status lists what there is: call it first.
+
+Prices and quantities are decimal strings: exact, never rounded. Compare them as decimals.
+
+A wrong call is answered with isError and code, field, got, allowed, nearest and retryable. retryable false means: change the \
+call as field, allowed and nearest say; repeating it will fail again. retryable true means: the same call may work in a moment.
+
+All tools only read. Nothing here can place an order.";
+
+/// The facade over a running engine; clones share everything.
+#[derive(Clone)]
+pub struct Facade {
+    /// Questions to the engine thread.
+    pub engine: EngineClient,
+    /// Keys to instruments.
+    pub directory: Arc<Directory>,
+    /// What every answer says about this run.
+    pub run: Arc<Run>,
+    tools: Arc<[Tool]>,
+}
+
+impl Facade {
+    /// A facade that answers from `engine` about the instruments in `directory`.
+    pub fn new(engine: EngineClient, directory: Arc<Directory>, run: Run) -> Facade {
+        let tools = ToolName::ALL.map(ToolName::definition);
+        Facade { engine, directory, run: Arc::new(run), tools: tools.into() }
+    }
+}
+
+impl ServerHandler for Facade {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(identity())
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info()).with_ttl_ms(CACHE_MS))
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let mut result = ListToolsResult::with_all_items(self.tools.to_vec());
+        if is_sessionless_era(&context) {
+            result.ttl_ms = Some(CACHE_MS);
+            result.cache_scope = Some(CacheScope::Private);
+            sign(&mut result.meta);
+        }
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = ToolName::parse(&request.name) else {
+            return Err(unknown_tool(&request.name, &self.envelope().await));
+        };
+        let mut result = self.call(tool, request.arguments.unwrap_or_default()).await;
+        if is_sessionless_era(&context) {
+            sign(&mut result.meta);
+        }
+        Ok(result.into())
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    // A call whose arguments are no object does not parse as a call, and arrives here.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let refusal = malformed_call(&request.method, request.params.as_ref())?;
+        let mut result = self.refuse(&refusal).await;
+        if is_sessionless_era(&context) {
+            sign(&mut result.meta);
+        } else {
+            result.result_type = None;
+        }
+        let value = serde_json::to_value(result)
+            .map_err(|error| ErrorData::internal_error(format!("the answer cannot be written: {error}"), None))?;
+        Ok(CustomResult::new(value))
+    }
+}
+
+/// Serves the facade on `listener` until `shutdown`; answers under way may finish.
+///
+/// # Errors
+/// Where the listener does not know its own address.
+pub async fn serve_http(
+    listener: TcpListener,
+    facade: Facade,
+    bearer: Bearer,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let port = listener.local_addr().context("the listener has no address")?.port();
+    // Not `shutdown` itself: rmcp drops the answers under way when this one is cancelled.
+    let streams = CancellationToken::new();
+    let _end_of_streams = streams.clone().drop_guard();
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(BODY_BYTES_MAX)
+        .with_cancellation_token(streams.clone());
+    // Without sessions every request gets a handler of its own; a clone is four counters.
+    let mcp = StreamableHttpService::new(move || Ok(facade.clone()), Arc::new(NeverSessionManager::default()), config);
+    let guarded = Router::new()
+        .route_service("/mcp", mcp)
+        .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
+        .layer(from_fn_with_state(Guard::new(port, bearer), guard));
+    let router = guarded.route("/healthz", get(|| async { "ok" }));
+    listen::serve(listener, router, shutdown).await;
+    Ok(())
+}
+
+fn identity() -> Implementation {
+    Implementation::new(NAME, VERSION)
+}
+
+/// Clients of 2026-07-28 learn who answers from each result; older ones were told once.
+fn sign(meta: &mut Option<MetaObject>) {
+    const KEY: &str = "io.modelcontextprotocol/serverInfo";
+    meta.get_or_insert_default().insert(KEY.to_owned(), json!({ "name": NAME, "version": VERSION }));
+}
+
+fn is_sessionless_era(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_fit_what_clients_show() {
+        assert!(INSTRUCTIONS.len() <= 2_048, "{} bytes", INSTRUCTIONS.len());
+        assert!(INSTRUCTIONS.is_ascii(), "so that bytes are characters");
+    }
+}

@@ -1,0 +1,189 @@
+//! The tools: read-only questions to the engine, with strict arguments and self-sufficient answers.
+//!
+//! Each tool is one file with its schemas, its call and its text. A tool only translates: what it
+//! says about the market is what the engine said.
+
+mod arguments;
+mod get_depth;
+mod get_quotes;
+mod get_status;
+mod schema;
+
+use crate::engine::EngineUnavailable;
+use crate::server::Facade;
+use crate::wire::{Envelope, Refusal, object};
+use arguments::{Arguments, echo, nearest_name, not_an_object};
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, JsonObject, Tool, ToolAnnotations};
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+// The engine answers between two batches, within microseconds; this long means that it is stuck.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The tools that exist. A closed list: what is not here cannot be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolName {
+    /// The order book of one instrument.
+    GetDepth,
+    /// Top of book and last trade of several instruments.
+    GetQuotes,
+    /// What runs, and how healthy it is.
+    GetStatus,
+}
+
+impl ToolName {
+    /// All tools, in the order of their names: lists are deterministic.
+    pub const ALL: [ToolName; 3] = [ToolName::GetDepth, ToolName::GetQuotes, ToolName::GetStatus];
+
+    /// The tool that a caller names.
+    pub fn parse(name: &str) -> Option<ToolName> {
+        ToolName::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// The name that callers use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ToolName::GetDepth => "get_depth",
+            ToolName::GetQuotes => "get_quotes",
+            ToolName::GetStatus => "get_status",
+        }
+    }
+
+    /// What `tools/list` says about the tool.
+    pub fn definition(self) -> Tool {
+        let (title, description, input, output) = match self {
+            ToolName::GetDepth => get_depth::definition(),
+            ToolName::GetQuotes => get_quotes::definition(),
+            ToolName::GetStatus => get_status::definition(),
+        };
+        Tool::new(self.name(), description, fields(input))
+            .with_title(title)
+            .with_raw_output_schema(Arc::new(fields(output)))
+            .with_annotations(read_only())
+    }
+}
+
+/// A good answer in both forms, each complete without the other.
+struct Answer {
+    text: String,
+    structured: Value,
+}
+
+impl Answer {
+    /// Joins `body` and its `envelope`; `text` gets the envelope as its last line.
+    fn new(envelope: &Envelope, body: &impl Serialize, text: &str) -> Answer {
+        let mut structured = object(envelope);
+        structured.append(&mut object(body));
+        Answer { text: format!("{}\n{}", text.trim_end(), envelope.line()), structured: Value::Object(structured) }
+    }
+}
+
+impl Facade {
+    /// Answers a call; a refusal is an answer too, marked as an error.
+    pub async fn call(&self, tool: ToolName, arguments: JsonObject) -> CallToolResult {
+        let arguments = Arguments::new(arguments);
+        let answered = match tool {
+            ToolName::GetDepth => get_depth::call(self, arguments).await,
+            ToolName::GetQuotes => get_quotes::call(self, arguments).await,
+            ToolName::GetStatus => get_status::call(self, arguments).await,
+        };
+        match answered {
+            Ok(answer) => result(CallToolResult::success, answer.text, answer.structured),
+            Err(refusal) => self.refuse(&refusal).await,
+        }
+    }
+
+    /// A refusal as a tool result.
+    pub async fn refuse(&self, refusal: &Refusal) -> CallToolResult {
+        let envelope = self.envelope().await;
+        result(CallToolResult::error, refusal.text(&envelope), refusal.structured(&envelope))
+    }
+
+    /// The envelope of a refusal: refusals carry the time of the tape as well.
+    pub async fn envelope(&self) -> Envelope {
+        match self.ask(self.engine.status()).await {
+            Ok(status) => get_status::envelope(&self.run, &status),
+            Err(_) => Envelope::unknown(&self.run),
+        }
+    }
+
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, EngineUnavailable>>) -> Result<T, Refusal> {
+        match timeout(ENGINE_TIMEOUT, question).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(EngineUnavailable::Busy)) => {
+                Err(unavailable("engine_busy", "The engine's queue of questions is full; ask again in a second.", true))
+            }
+            Ok(Err(EngineUnavailable::Stopped)) => {
+                Err(unavailable("engine_stopped", "The engine has stopped; start it again with tidegate serve.", false))
+            }
+            Err(_) => Err(unavailable(
+                "engine_slow",
+                "The engine did not answer within 5 s; ask again, and see get_status.",
+                true,
+            )),
+        }
+    }
+}
+
+/// The protocol error for a tool that does not exist.
+pub fn unknown_tool(name: &str, envelope: &Envelope) -> ErrorData {
+    let names = ToolName::ALL.map(ToolName::name);
+    let refusal = Refusal {
+        code: "unknown_tool",
+        message: format!("There is no tool {}; the tools are {}.", echo(name), names.join(", ")),
+        field: Some("name".to_owned()),
+        got: Some(echo(name)),
+        allowed: Some(names.join(", ")),
+        nearest: nearest_name(name, &names).map(Value::from),
+        retryable: false,
+    };
+    ErrorData::invalid_params(refusal.message.clone(), Some(refusal.structured(envelope)))
+}
+
+/// What to say to a request that is no known one: a refusal that the model sees where a tool was
+/// called with arguments that are no object, a protocol error otherwise.
+pub fn malformed_call(method: &str, params: Option<&Value>) -> Result<Refusal, ErrorData> {
+    if !["initialize", "server/discover", "ping", "tools/list", "tools/call"].contains(&method) {
+        let message = format!("Method {} is not offered; this server has tools only.", echo(method));
+        return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
+    }
+    let arguments = params.and_then(|params| params.get("arguments"));
+    let tool = params.and_then(|params| params.get("name")?.as_str()).and_then(ToolName::parse);
+    match (method, tool, arguments) {
+        ("tools/call", Some(_), Some(arguments)) if !arguments.is_object() => Ok(not_an_object(arguments)),
+        _ => {
+            Err(ErrorData::invalid_params(format!("The params of {method} do not fit its schema; correct them."), None))
+        }
+    }
+}
+
+fn unavailable(code: &'static str, message: &str, retryable: bool) -> Refusal {
+    Refusal { code, message: message.to_owned(), field: None, got: None, allowed: None, nearest: None, retryable }
+}
+
+fn result(kind: fn(Vec<ContentBlock>) -> CallToolResult, text: String, structured: Value) -> CallToolResult {
+    let mut result = kind(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(structured);
+    result
+}
+
+/// All that these tools may honestly claim: they change nothing, and they know nothing outside the
+/// engine of this process.
+fn read_only() -> ToolAnnotations {
+    ToolAnnotations::default().read_only(true).destructive(false).idempotent(true).open_world(false)
+}
+
+fn fields(schema: Value) -> JsonObject {
+    match schema {
+        Value::Object(fields) => fields,
+        _ => JsonObject::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "tools_tests.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! `get_status`: what runs here, and how healthy it is.
+
+use super::Answer;
+use super::arguments::Arguments;
+use super::schema::output_schema;
+use crate::data_folder::VERSION;
+use crate::engine::{FeedView, StatusView};
+use crate::server::Facade;
+use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use tidegate_core::Nanos;
+
+// An answer must not grow with the number of instruments; the worst come first, so none that needs
+// attention is left out before one that does not.
+const FEEDS_SHOWN_MAX: usize = 40;
+
+/// The status as answered.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Status {
+    /// Name of the run.
+    run: String,
+    /// Version of Tidegate.
+    version: &'static str,
+    /// True while the tape plays; false where it stands still at its end.
+    playing: bool,
+    /// Number of feeds.
+    feeds_total: usize,
+    /// Number of feeds whose book is live.
+    feeds_live: usize,
+    /// At most 40 feeds, those in a bad state first.
+    feeds: Vec<Feed>,
+    /// Market data events applied.
+    events: u64,
+    /// Trades among them.
+    trades: u64,
+    /// Times that data was missing.
+    gaps: u64,
+    /// Times that a new snapshot healed a gap.
+    resyncs: u64,
+    /// Messages that could not be understood.
+    decode_errors: u64,
+    /// The recorder; null where nothing is recorded.
+    recorder: Option<Recorder>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Feed {
+    /// Key with its source.
+    instrument: String,
+    /// State of the book.
+    book_state: FeedState,
+    /// State of the trade stream.
+    trades_state: FeedState,
+    /// as_of minus the feed's last event.
+    age_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Recorder {
+    /// The last seq on disk.
+    written_seq: u64,
+    /// Longest time between two writes.
+    longest_write_interval_ms: u64,
+}
+
+pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
+    let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    let description = "What runs here: mode, time on the tape, whether it still plays, state and age of every feed (which \
+                       are the instruments that can be asked for), counters of gaps and errors. Takes no arguments: {}. \
+                       Call it first, and when another answer is not live.";
+    ("Status", description, input, output_schema::<Status>())
+}
+
+pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
+    arguments.only(&[])?;
+    let view = facade.ask(facade.engine.status()).await?;
+    let status = status(&facade.run, &view);
+    Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
+}
+
+/// The envelope of an answer about everything: the worst feed's state and the latest event's age.
+pub(super) fn envelope(run: &Run, view: &StatusView) -> Envelope {
+    Envelope {
+        age_ms: age_ms(view.stamp.as_of, view.feeds.iter().filter_map(|feed| feed.last_event).max()),
+        feed_state: view.feeds.iter().map(|feed| FeedState::from(feed.book)).max(),
+        ..Envelope::at(run, &view.stamp)
+    }
+}
+
+fn status(run: &Run, view: &StatusView) -> Status {
+    let mut feeds: Vec<Feed> = view.feeds.iter().map(|view_of| feed(view_of, view.stamp.as_of)).collect();
+    feeds.sort_by(|a, b| {
+        let worst = |feed: &Feed| Reverse(feed.book_state.max(feed.trades_state));
+        worst(a).cmp(&worst(b)).then_with(|| a.instrument.cmp(&b.instrument))
+    });
+    Status {
+        run: run.name.clone(),
+        version: VERSION,
+        playing: view.playing,
+        feeds_total: feeds.len(),
+        feeds_live: feeds.iter().filter(|feed| feed.book_state == FeedState::Live).count(),
+        feeds: feeds.into_iter().take(FEEDS_SHOWN_MAX).collect(),
+        events: view.events,
+        trades: view.trades,
+        gaps: view.gaps,
+        resyncs: view.resyncs,
+        decode_errors: view.decode_errors,
+        recorder: view.recorder.as_ref().map(|recorder| Recorder {
+            written_seq: recorder.written_seq,
+            longest_write_interval_ms: recorder.longest_write_interval_ms,
+        }),
+    }
+}
+
+fn feed(view: &FeedView, as_of: Nanos) -> Feed {
+    Feed {
+        instrument: format!("{}@{}", view.key, view.source),
+        book_state: view.book.into(),
+        trades_state: view.trades.into(),
+        age_ms: age_ms(as_of, view.last_event),
+    }
+}
+
+fn text(status: &Status) -> String {
+    let tape = if status.playing { "playing" } else { "standing still" };
+    let mut lines = vec![format!(
+        "run {} ({tape}), tidegate {}: {} of {} feeds live; {} events, {} trades, {} gaps, {} resyncs, {} decode errors",
+        status.run,
+        status.version,
+        status.feeds_live,
+        status.feeds_total,
+        status.events,
+        status.trades,
+        status.gaps,
+        status.resyncs,
+        status.decode_errors
+    )];
+    lines.push(status.recorder.as_ref().map_or_else(
+        || "recorder: off".to_owned(),
+        |recorder| {
+            let (seq, ms) = (recorder.written_seq, recorder.longest_write_interval_ms);
+            format!("recorder: seq {seq} on disk, longest time between writes {ms} ms")
+        },
+    ));
+    lines.extend(status.feeds.iter().map(|feed| {
+        let age = feed.age_ms.map_or_else(|| "no event yet".to_owned(), |age| format!("age {age} ms"));
+        format!("{}: book {}, trades {}, {age}", feed.instrument, feed.book_state.name(), feed.trades_state.name())
+    }));
+    if status.feeds_total > status.feeds.len() {
+        lines.push(format!("and {} more feeds in no worse state", status.feeds_total - status.feeds.len()));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Stamp;
+    use crate::wire::{Data, Mode};
+    use tidegate_core::StreamState;
+
+    fn feed(key: &str, book: StreamState, last_event: Option<i64>) -> FeedView {
+        FeedView {
+            key: key.to_owned(),
+            source: "BINANCE".to_owned(),
+            book,
+            trades: StreamState::Live,
+            last_event: last_event.map(Nanos::new),
+        }
+    }
+
+    fn view(feeds: Vec<FeedView>) -> StatusView {
+        StatusView {
+            stamp: Stamp { seq: 5, as_of: Nanos::new(3_000_000_000) },
+            playing: false,
+            feeds,
+            events: 10,
+            trades: 2,
+            gaps: 1,
+            resyncs: 1,
+            decode_errors: 0,
+            recorder: None,
+        }
+    }
+
+    fn run() -> Run {
+        Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded }
+    }
+
+    #[test]
+    fn feeds_that_need_attention_come_first_and_the_list_is_bounded() {
+        let mut feeds: Vec<FeedView> =
+            (0..99).map(|n| feed(&format!("X:{n:02}"), StreamState::Live, Some(0))).collect();
+        feeds.push(feed("X:ZZ", StreamState::Stale, None));
+        let view = view(feeds);
+        let status = status(&run(), &view);
+        assert_eq!((status.feeds_total, status.feeds_live, status.feeds.len()), (100, 99, FEEDS_SHOWN_MAX));
+        assert_eq!(status.feeds[0].instrument, "X:ZZ@BINANCE");
+        assert_eq!(status.feeds[1].instrument, "X:00@BINANCE");
+        let text = text(&status);
+        assert!(text.contains("X:ZZ@BINANCE: book stale, trades live, no event yet"), "{text}");
+        assert!(text.ends_with("and 60 more feeds in no worse state"), "{text}");
+        assert_eq!(envelope(&run(), &view).feed_state, Some(FeedState::Stale));
+    }
+
+    #[test]
+    fn a_run_without_feeds_has_no_state_and_no_age() {
+        let envelope = envelope(&run(), &view(Vec::new()));
+        assert_eq!((envelope.age_ms, envelope.feed_state, envelope.seq), (None, None, Some(5)));
+    }
+}

@@ -1,0 +1,10 @@
+//! The product from outside: the built binary on generated and captured data, and the rules of the tree.
+
+mod binary;
+mod cases;
+mod generated;
+mod layout;
+mod recording;
+mod refusals;
+mod replaying;
+mod serving;
