@@ -331,7 +331,11 @@ mod tests {
         assert_eq!(price(-500_000_000), "-0.50");
         assert_eq!(price(0), "0.00");
         let untold = Instrument { tick: None, lot: None, ..btcusdt() };
-        assert_eq!(price_text(Price::from_raw(100_000_000_000).unwrap(), &untold), "100");
+        assert_eq!(
+            price_text(Price::from_raw(100_000_000_000).unwrap(), &untold),
+            "100.00000000",
+            "as its wire writes it"
+        );
         assert_eq!(qty_text(Qty::from_raw(999_999_999_999_999_999).unwrap(), &untold), "9999999999.99999999");
     }
 

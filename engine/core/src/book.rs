@@ -1,4 +1,10 @@
 //! An order book of absolute levels that knows how far down it is complete.
+//!
+//! A snapshot is complete to its worst level; a change beyond that is kept, but what lies between is
+//! unknown. When the market moves towards the unknown, two facts extend what is known without a new
+//! snapshot: where an ask stands there is no bid at or above its price, and whatever comes there later
+//! is a change that is seen; and a level that the book holds is exact, so one that lies a tick beyond
+//! the end moves the end.
 
 use crate::event::Side;
 use crate::price::{Price, Qty};
@@ -73,9 +79,31 @@ impl Book {
         self.asks.complete_snapshot();
     }
 
-    /// Best level of each side, where it is known.
+    /// Best level of each side of a complete snapshot and all changes since.
     pub fn top(&self) -> Top {
-        Top { bid: self.bids.known().next(), ask: self.asks.known().next() }
+        Top { bid: self.bids.best(), ask: self.asks.best() }
+    }
+
+    /// A venue message has been applied as a whole: works out how far the book is complete now. Without
+    /// a `tick` less can be concluded.
+    pub fn settle(&mut self, tick: Option<Price>) {
+        let top = self.top();
+        if top.is_crossed() {
+            return;
+        }
+        self.bids.extend(top.ask, tick);
+        self.asks.extend(top.bid, tick);
+    }
+
+    /// True where a side that is not known to be empty has no known level left: the best price could be
+    /// one that was never seen.
+    pub fn is_exhausted(&self) -> bool {
+        self.bids.is_exhausted() || self.asks.is_exhausted()
+    }
+
+    /// True once a snapshot is complete.
+    pub fn is_known(&self) -> bool {
+        self.bids.known_to != Known::Nothing && self.asks.known_to != Known::Nothing
     }
 
     /// The best `levels` levels of a side, best first; fewer where fewer are known.
@@ -88,8 +116,8 @@ impl Book {
         self.side(side).known_to
     }
 
-    /// True where so few known levels are left (less than a tenth of what the snapshot had) that the
-    /// next moves of the market would leave none: time for a new snapshot.
+    /// True where less than a tenth of the snapshot's levels is still known on a side: time for a new
+    /// snapshot, before the market has moved beyond them.
     pub fn is_too_thin(&self) -> bool {
         self.bids.is_too_thin() || self.asks.is_too_thin()
     }
@@ -223,6 +251,33 @@ impl Ladder {
 
     fn worst(&self) -> Option<Level> {
         self.levels.last_key_value().map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    fn best(&self) -> Option<Level> {
+        if self.known_to == Known::Nothing {
+            return None;
+        }
+        self.levels.first_key_value().map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    /// Moves the end of what is known outwards: to the best level of the other side, beyond which none of
+    /// this side can stand unseen, and on through levels that follow tick by tick.
+    fn extend(&mut self, other: Option<Level>, tick: Option<Price>) {
+        let Some(mut end) = self.known_rank().filter(|_| matches!(self.known_to, Known::To(_))) else { return };
+        if let Some(other) = other {
+            end = end.max(self.rank(other.price));
+        }
+        if let Some(tick) = tick.filter(|&tick| tick > Price::ZERO) {
+            while self.levels.contains_key(&end.saturating_add(tick.raw())) {
+                end += tick.raw();
+                self.known_count += 1;
+            }
+        }
+        self.known_to = Known::To(self.level(end, (Qty::ZERO, 0)).price);
+    }
+
+    fn is_exhausted(&self) -> bool {
+        matches!(self.known_to, Known::To(_)) && self.known_count == 0
     }
 
     fn all(&self) -> impl Iterator<Item = Level> {

@@ -63,7 +63,7 @@ fn an_unknown_book_answers_nothing() {
     let mut book = Book::new(10);
     book.set(Side::Bid, level(99, 1));
     assert_eq!(book.top(), Top::default());
-    assert_eq!(book.known_to(Side::Bid), Known::Nothing);
+    assert_eq!((book.known_to(Side::Bid), book.is_known()), (Known::Nothing, false));
     book = snapshot(10, &[99], &[]);
     assert_eq!(book.known_to(Side::Ask), Known::All);
     book.set(Side::Ask, level(500, 1));
@@ -88,56 +88,96 @@ fn a_side_thins_out_when_less_than_a_tenth_of_the_snapshot_is_left() {
     assert!(one.is_too_thin(), "whatever lies below the only known level is unknown");
 }
 
-/// The naive twin: every level ever set, and the venue's truth beside it.
-#[derive(Default)]
-struct Twin {
-    levels: Vec<(i64, i64)>,
+#[test]
+fn the_other_side_and_the_tick_extend_what_is_known() {
+    let mut book = snapshot(50, &[99, 98], &[101, 102, 103]);
+    for price in [99, 98] {
+        book.set(Side::Bid, level(price, 0));
+    }
+    book.set(Side::Ask, level(95, 1));
+    book.set(Side::Bid, level(94, 1));
+    book.set(Side::Bid, level(92, 1));
+    assert!(book.is_exhausted());
+    book.settle(None);
+    assert_eq!(book.known_to(Side::Bid), to(95), "no bid stands at or above an ask");
+    assert!(book.is_exhausted(), "without a tick a bid at 94.5 is possible");
+    book.settle(Price::from_raw(1));
+    assert_eq!(prices(&book, Side::Bid, 9), [94], "93 may stand unseen, so 92 is not the second bid");
+    assert!(!book.is_exhausted());
+    book.set(Side::Bid, level(94, 0));
+    assert!(book.is_exhausted());
 }
 
-impl Twin {
-    fn set(&mut self, price: i64, qty: i64) {
-        self.levels.retain(|&(at, _)| at != price);
+/// The venue's book: every level, both sides, never crossed.
+#[derive(Default)]
+struct Venue {
+    sides: [std::collections::BTreeMap<i64, i64>; 2],
+}
+
+impl Venue {
+    /// Sets a level; what it crosses on the other side has traded away. Returns every level changed.
+    fn set(&mut self, side: Side, price: i64, qty: i64) -> Vec<(Side, i64, i64)> {
+        let mut changes = vec![(side, price, qty)];
+        let [bids, asks] = &mut self.sides;
+        let (mine, others, other) = if side == Side::Bid { (bids, asks, Side::Ask) } else { (asks, bids, Side::Bid) };
+        mine.remove(&price);
         if qty > 0 {
-            self.levels.push((price, qty));
+            mine.insert(price, qty);
+            let is_crossed = |at: i64| if side == Side::Bid { at <= price } else { at >= price };
+            changes.extend(others.keys().filter(|&&at| is_crossed(at)).map(|&at| (other, at, 0)));
+            others.retain(|&at, _| !is_crossed(at));
         }
+        changes
     }
 
-    fn best_bids(&self) -> Vec<(i64, i64)> {
-        let mut sorted = self.levels.clone();
-        sorted.sort_by_key(|&(price, _)| -price);
-        sorted
+    fn best(&self, side: Side) -> Vec<(i64, i64)> {
+        let levels = self.sides[usize::from(side.code())].iter().map(|(&price, &qty)| (price, qty));
+        if side == Side::Bid { levels.rev().collect() } else { levels.collect() }
     }
+}
+
+fn side_of(is_bid: bool) -> Side {
+    if is_bid { Side::Bid } else { Side::Ask }
 }
 
 proptest! {
-    /// Whatever is forgotten, what the book shows as known is exactly the venue's best levels.
+    /// Whatever lies beyond the snapshot, whatever is forgotten, and wherever the market moves: what the
+    /// book shows as known is exactly the venue's best levels.
     #[test]
     fn known_levels_are_the_venues_best(
-        first in proptest::collection::vec((1i64..60, 1i64..9), 1..30),
+        first in proptest::collection::vec((any::<bool>(), 1i64..80, 1i64..9), 1..60),
         snapshot_depth in 1usize..20,
-        changes in proptest::collection::vec((1i64..60, 0i64..3), 0..200),
+        changes in proptest::collection::vec((any::<bool>(), 1i64..80, 0i64..3), 0..200),
         levels_max in 20usize..30,
+        has_tick in any::<bool>(),
     ) {
-        let mut venue = Twin::default();
-        for (price, qty) in first {
-            venue.set(price, qty);
+        let tick = if has_tick { Price::from_raw(1) } else { None };
+        let mut venue = Venue::default();
+        for (is_bid, price, qty) in first {
+            venue.set(side_of(is_bid), price, qty);
         }
         let mut book = Book::new(levels_max);
-        for &(price, qty) in venue.best_bids().iter().take(snapshot_depth) {
-            book.set(Side::Bid, level(price, qty));
+        for side in Side::BOTH {
+            for &(price, qty) in venue.best(side).iter().take(snapshot_depth) {
+                book.set(side, level(price, qty));
+            }
         }
         book.complete_snapshot();
-        for (price, qty) in changes {
-            venue.set(price, qty);
-            book.set(Side::Bid, level(price, qty));
-            let shown: Vec<_> = book.depth(Side::Bid, 100).map(|l| (l.price.raw(), l.qty.raw())).collect();
-            prop_assert_eq!(&shown[..], &venue.best_bids()[..shown.len()]);
-            prop_assert!(book.levels(Side::Bid).count() <= levels_max);
-            let mut restored = Book::new(levels_max);
-            let all: Vec<_> = book.levels(Side::Bid).collect();
-            restored.restore(Side::Bid, &all, book.known_to(Side::Bid), book.snapshot_levels(Side::Bid));
-            prop_assert!(restored.depth(Side::Bid, 100).eq(book.depth(Side::Bid, 100)));
-            prop_assert_eq!(restored.is_too_thin(), book.is_too_thin());
+        for (is_bid, price, qty) in changes {
+            for (side, price, qty) in venue.set(side_of(is_bid), price, qty) {
+                book.set(side, level(price, qty));
+            }
+            book.settle(tick);
+            for side in Side::BOTH {
+                let shown: Vec<_> = book.depth(side, 100).map(|l| (l.price.raw(), l.qty.raw())).collect();
+                prop_assert_eq!(&shown[..], &venue.best(side)[..shown.len()]);
+                prop_assert!(book.levels(side).count() <= levels_max);
+                let mut restored = Book::new(levels_max);
+                let all: Vec<_> = book.levels(side).collect();
+                restored.restore(side, &all, book.known_to(side), book.snapshot_levels(side));
+                prop_assert!(restored.depth(side, 100).eq(book.depth(side, 100)));
+                prop_assert_eq!(restored.side(side).known_count, book.side(side).known_count);
+            }
         }
     }
 }

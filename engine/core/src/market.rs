@@ -5,7 +5,7 @@ use crate::digest::instrument_part;
 use crate::event::{Body, Event, Family};
 use crate::input::{Gap, GapCause, Input};
 use crate::instrument::{Instrument, InstrumentId};
-use crate::stream::{Stream, StreamState};
+use crate::stream::Stream;
 use crate::time::Nanos;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -132,9 +132,8 @@ impl Market {
 
     fn apply_event(&mut self, ts: Nanos, event: &Event) -> Result<Option<MessageEnd>, ApplyError> {
         let stream = self.stream_mut(event.id)?;
-        let before = stream.state(Family::Book);
         let end = stream.apply(ts, event);
-        if before == StreamState::Live && stream.state(Family::Book) == StreamState::Syncing && end.is_some() {
+        if end.is_some_and(|end| end.family == Family::Book) && stream.asks_for_refresh() {
             self.effects.push_back(Effect::Resnapshot(event.id));
         }
         self.counters.events += 1;

@@ -139,11 +139,14 @@ fn a_crossed_book_is_degraded_until_it_uncrosses() {
 }
 
 #[test]
-fn a_book_that_thins_out_asks_for_a_snapshot_once() {
+fn an_exhausted_book_is_not_live_and_asks_for_a_snapshot_once() {
     let mut engine = live();
     feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 99, 0));
     assert_eq!(book_state(&engine), StreamState::Syncing);
     feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 42, 1));
+    assert_eq!(book_state(&engine), StreamState::Syncing, "a better bid than 42 may stand unseen");
+    feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 99, 1));
+    assert_eq!(book_state(&engine), StreamState::Live);
     assert_eq!(engine.market_mut().poll_effect(), Some(Effect::Resnapshot(ID)));
     assert_eq!(engine.market_mut().poll_effect(), None);
 }

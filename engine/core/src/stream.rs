@@ -102,6 +102,8 @@ pub struct Stream {
     pub(crate) chains: [Chain; Family::ALL.len()],
     /// A gap was seen that no snapshot has healed yet.
     pub(crate) was_gapped: bool,
+    /// A new snapshot was asked for, the book being complete and known ever less far.
+    is_refresh_asked: bool,
     /// The opening of a message whose family is not known yet.
     message: Option<Event>,
     is_open: bool,
@@ -120,6 +122,7 @@ impl Stream {
             states: [StreamState::Closed; 4],
             chains: Default::default(),
             was_gapped: false,
+            is_refresh_asked: false,
             message: None,
             is_open: false,
         }
@@ -213,11 +216,11 @@ impl Stream {
 
     /// A whole message is in the book: is what it shows fit to be traded on?
     fn judge_book(&mut self) {
-        let state = self.state(Family::Book);
-        if !matches!(state, StreamState::Live | StreamState::Degraded) {
+        if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
             return;
         }
-        let next = if self.book.is_too_thin() {
+        self.book.settle(self.instrument.tick);
+        let next = if self.book.is_exhausted() {
             StreamState::Syncing
         } else if self.book.top().is_crossed() {
             StreamState::Degraded
@@ -236,7 +239,7 @@ impl Stream {
             Fact::Closed => self.set_state(family, StreamState::Closed),
             Fact::SnapshotComplete if has_snapshot => {
                 self.book.complete_snapshot();
-                self.set_state(family, StreamState::Live);
+                self.is_refresh_asked = false;
                 self.judge_book();
                 return std::mem::take(&mut self.was_gapped);
             }
@@ -262,6 +265,14 @@ impl Stream {
             Family::Trades => self.bars.iter_mut().for_each(BarSeries::mark_incomplete),
             Family::Quotes => self.quote = None,
             Family::Statistics => {}
+        }
+    }
+
+    /// True once for each snapshot: when too little of it is left.
+    pub(crate) fn asks_for_refresh(&mut self) -> bool {
+        !self.is_refresh_asked && self.book.is_too_thin() && {
+            self.is_refresh_asked = true;
+            true
         }
     }
 

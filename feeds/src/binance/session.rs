@@ -72,12 +72,14 @@ impl Session {
         result
     }
 
-    /// The market knows too little of this book: from now on changes wait for a new snapshot.
+    /// The market knows ever less of this book: a new snapshot is fetched. Until it comes the book goes
+    /// on, and the changes are kept to be applied once more on top of it.
     pub fn handle_resnapshot(&mut self, id: InstrumentId) {
         if let Some((name, symbol)) = self.symbols.iter_mut().find(|(_, symbol)| symbol.id == id)
-            && matches!(symbol.book, Book::Following { .. })
+            && let Book::Following { kept, .. } = &mut symbol.book
+            && kept.is_none()
         {
-            symbol.book = Book::Waiting(Waiting::default());
+            *kept = Some(Waiting::default());
             self.actions.push_back(Action::FetchSnapshot(name.clone()));
         }
     }
@@ -133,14 +135,16 @@ impl Session {
         let Message::Snapshot { last, time, decimals, .. } = message else { return };
         let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
         let has_symbols = !self.symbols.is_empty();
-        let mut waiting: Vec<_> = self.symbols.values_mut().filter(|symbol| symbol.is_waiting()).collect();
+        let mut waiting: Vec<_> = self.symbols.iter_mut().filter(|(_, symbol)| symbol.is_waiting()).collect();
         let connected =
-            waiting.iter().position(|symbol| symbol.first_verdict(self.market, last) == Some(Verdict::Apply));
+            waiting.iter().position(|(_, symbol)| symbol.first_verdict(self.market, last) == Some(Verdict::Apply));
         let position = connected.or((waiting.len() == 1).then_some(0));
         match position.map(|position| waiting.swap_remove(position)) {
-            Some(symbol) => {
+            Some((name, symbol)) => {
                 symbol.widen(decimals, out);
-                symbol.handle_snapshot(self.market, &snapshot, out);
+                if symbol.handle_snapshot(self.market, &snapshot, out) {
+                    self.actions.push_back(Action::FetchSnapshot(name.clone()));
+                }
             }
             None if !has_symbols || !waiting.is_empty() => self.nameless = Some(snapshot),
             // Every book is complete: nobody asked for this one.
@@ -185,12 +189,22 @@ struct Waiting {
     levels: usize,
 }
 
+impl Waiting {
+    /// Keeps a change; true where more is kept than may be.
+    fn push(&mut self, depth: Depth) -> bool {
+        self.levels += depth.levels.len();
+        self.depths.push_back(depth);
+        self.levels > WAITING_LEVELS_MAX
+    }
+}
+
 #[derive(Debug)]
 enum Book {
     /// No snapshot yet: changes wait.
     Waiting(Waiting),
-    /// The book stands at update id `last`; `is_first` until a change has followed the snapshot.
-    Following { last: u64, is_first: bool },
+    /// The book stands at update id `last`; `is_first` until a change has followed the snapshot. `kept`
+    /// are the changes since a new snapshot was asked for.
+    Following { last: u64, is_first: bool, kept: Option<Waiting> },
     /// Closed for good.
     Closed,
 }
@@ -222,8 +236,18 @@ impl Symbol {
         }
     }
 
+    /// A snapshot would be of use.
     fn is_waiting(&self) -> bool {
-        matches!(self.book, Book::Waiting(_))
+        matches!(self.book, Book::Waiting(_) | Book::Following { kept: Some(_), .. })
+    }
+
+    /// The changes that wait for a snapshot.
+    fn waiting(&self) -> Option<&Waiting> {
+        match &self.book {
+            Book::Waiting(waiting) => Some(waiting),
+            Book::Following { kept, .. } => kept.as_ref(),
+            Book::Closed => None,
+        }
     }
 
     /// Defines the instrument anew when a message writes more decimals than any before.
@@ -242,16 +266,14 @@ impl Symbol {
         match &mut self.book {
             Book::Closed => false,
             Book::Waiting(waiting) => {
-                waiting.levels += depth.levels.len();
-                waiting.depths.push_back(depth);
-                if waiting.levels <= WAITING_LEVELS_MAX {
+                if !waiting.push(depth) {
                     return false;
                 }
                 *waiting = Waiting::default();
                 self.push_gap(Family::Book, GapCause::BufferFull, 0, 0, out);
                 true
             }
-            Book::Following { last, is_first } => {
+            Book::Following { last, is_first, kept } => {
                 let last = *last;
                 let verdict = if *is_first {
                     market.judge_first(last, depth.numbers)
@@ -261,9 +283,15 @@ impl Symbol {
                 match verdict {
                     Verdict::Stale => false,
                     Verdict::Apply => {
-                        self.book = Book::Following { last: depth.numbers.last, is_first: false };
+                        let mut kept = kept.take();
                         self.push_depth(&depth, out);
-                        false
+                        self.book = Book::Following { last: depth.numbers.last, is_first: false, kept: None };
+                        let is_full = kept.as_mut().is_some_and(|kept| kept.push(depth));
+                        if let Book::Following { kept: place, .. } = &mut self.book {
+                            // The snapshot did not come in time: it is asked for again.
+                            *place = kept.map(|kept| if is_full { Waiting::default() } else { kept });
+                        }
+                        is_full
                     }
                     Verdict::Gap => {
                         self.push_gap(Family::Book, GapCause::Sequence, last + 1, depth.numbers.first, out);
@@ -278,8 +306,7 @@ impl Symbol {
 
     /// How the first waiting change that is newer than a snapshot follows it.
     fn first_verdict(&self, market: Market, snapshot: u64) -> Option<Verdict> {
-        let Book::Waiting(waiting) = &self.book else { return None };
-        let mut verdicts = waiting.depths.iter().map(|depth| market.judge_first(snapshot, depth.numbers));
+        let mut verdicts = self.waiting()?.depths.iter().map(|depth| market.judge_first(snapshot, depth.numbers));
         verdicts.find(|&verdict| verdict != Verdict::Stale)
     }
 
@@ -288,9 +315,15 @@ impl Symbol {
         if self.first_verdict(market, snapshot.last) == Some(Verdict::Gap) {
             return true;
         }
-        let Book::Waiting(waiting) = &mut self.book else { return false };
-        let depths = std::mem::take(&mut waiting.depths);
-        self.book = Book::Following { last: snapshot.last, is_first: true };
+        let depths = match std::mem::replace(&mut self.book, Book::Closed) {
+            Book::Waiting(waiting) | Book::Following { kept: Some(waiting), .. } => waiting.depths,
+            // Nobody asked for this one.
+            book => {
+                self.book = book;
+                return false;
+            }
+        };
+        self.book = Book::Following { last: snapshot.last, is_first: true, kept: None };
         self.push_snapshot(snapshot, out);
         let mut needs_snapshot = false;
         for depth in depths {

@@ -213,7 +213,7 @@ fn a_nameless_snapshot_goes_to_the_symbol_it_connects_to() {
 }
 
 #[test]
-fn a_resnapshot_makes_changes_wait_again() {
+fn a_resnapshot_replaces_a_book_that_goes_on_until_it_comes() {
     let mut spot = Harness::new(Market::Spot);
     spot.snapshot(7, "40");
     spot.depth(8, 8, None, "41");
@@ -221,7 +221,16 @@ fn a_resnapshot_makes_changes_wait_again() {
     spot.session.handle_resnapshot(ID);
     assert_eq!(spot.actions(), 1);
     spot.depth(9, 9, None, "42");
-    assert_eq!(spot.shown(), live("41"));
-    spot.snapshot(8, "40");
-    assert_eq!(spot.shown(), live("42"));
+    spot.depth(10, 10, None, "43");
+    assert_eq!(spot.shown(), live("43"));
+    spot.snapshot(7, "60");
+    assert_eq!((spot.shown().0, spot.actions()), (StreamState::Live, 1), "older than what is kept: another is needed");
+    spot.snapshot(9, "30");
+    assert_eq!(spot.shown(), live("43"), "the snapshot, and the change that it does not contain");
+    spot.session.handle_resnapshot(ID);
+    spot.snapshot(12, "44");
+    assert_eq!(spot.shown(), live("44"), "a snapshot ahead of the changes");
+    spot.depth(11, 12, None, "45");
+    spot.depth(13, 13, None, "46");
+    assert_eq!((spot.shown(), spot.gaps.len()), (live("46"), 0));
 }

@@ -35,8 +35,7 @@ struct Quote {
     /// Price of the last trade.
     last: Option<String>,
     last_qty: Option<String>,
-    /// What the last trade was worth, in the currency the instrument settles in; null where its
-    /// contract facts are unknown.
+    /// Worth of the last trade in its settlement currency; null if unknown.
     last_worth: Option<String>,
     /// The aggressor's side: buy or sell.
     last_side: Option<&'static str>,
