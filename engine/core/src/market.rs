@@ -146,7 +146,7 @@ impl Market {
         let next = self.streams.len();
         let is_same = |old: &Instrument| old.key == instrument.key && old.source == instrument.source;
         match self.streams.get_mut(id.index()) {
-            Some(stream) if is_same(&stream.instrument) => stream.instrument = instrument,
+            Some(stream) if is_same(&stream.instrument) => stream.redefine(instrument),
             None if next >= self.bounds.instruments_max => return Err(ApplyError::TooMany(next)),
             None if id.index() == next => self.streams.push(Stream::new(instrument, &self.bounds)),
             _ => return Err(ApplyError::BadDefine(id.0)),

@@ -152,6 +152,28 @@ fn an_exhausted_book_is_not_live_and_asks_for_a_snapshot_once() {
 }
 
 #[test]
+fn a_price_beside_the_tick_ends_every_conclusion_from_the_tick() {
+    const TICK: i64 = 10_000_000;
+    for (strange, expect) in [(5 * TICK, StreamState::Live), (5 * TICK + 1, StreamState::Syncing)] {
+        let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+        for input in [
+            event(1, Flags::SNAPSHOT, Body::Clear),
+            level(1, Flags::SNAPSHOT, Side::Bid, 9 * TICK, 1),
+            level(1, Flags::SNAPSHOT.with(Flags::LAST), Side::Ask, 11 * TICK, 1),
+            state(Family::Book, Fact::SnapshotComplete),
+            // The market falls below everything that the snapshot showed of the bids.
+            level(2, Flags::NONE, Side::Bid, strange, 1),
+            level(2, Flags::NONE, Side::Bid, 9 * TICK, 0),
+            level(2, Flags::NONE, Side::Bid, 7 * TICK, 1),
+            level(2, Flags::LAST, Side::Ask, 8 * TICK, 1),
+        ] {
+            feed(&mut engine, 2, &input);
+        }
+        assert_eq!(book_state(&engine), expect, "between 7 and 8 ticks there is room only off the tick");
+    }
+}
+
+#[test]
 fn a_restart_empties_every_book_and_an_unrepresentable_value_closes_its_stream() {
     let mut engine = live();
     feed(&mut engine, 2, &gap(None, Family::Book, GapCause::Restart));

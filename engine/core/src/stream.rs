@@ -102,6 +102,9 @@ pub struct Stream {
     pub(crate) chains: [Chain; Family::ALL.len()],
     /// A gap was seen that no snapshot has healed yet.
     pub(crate) was_gapped: bool,
+    /// A price was seen that is no multiple of the tick: the master is wrong, and nothing may be concluded
+    /// from it.
+    pub(crate) is_off_tick: bool,
     /// A new snapshot was asked for, the book being complete and known ever less far.
     is_refresh_asked: bool,
     /// The opening of a message whose family is not known yet.
@@ -122,10 +125,19 @@ impl Stream {
             states: [StreamState::Closed; 4],
             chains: Default::default(),
             was_gapped: false,
+            is_off_tick: false,
             is_refresh_asked: false,
             message: None,
             is_open: false,
         }
+    }
+
+    /// Takes over better facts of the same instrument.
+    pub(crate) fn redefine(&mut self, instrument: Arc<Instrument>) {
+        let mut levels = Side::BOTH.into_iter().flat_map(|side| self.book.levels(side));
+        self.is_off_tick |= levels.any(|level| is_off(level.price, instrument.tick));
+        drop(levels);
+        self.instrument = instrument;
     }
 
     /// The state of a family.
@@ -185,6 +197,7 @@ impl Stream {
         match event.body {
             Body::Level { side, orders, price, qty } => {
                 self.book_sequence = sequence.or(self.book_sequence);
+                self.is_off_tick |= is_off(price, self.instrument.tick);
                 self.book.set(side, Level { price, qty, orders });
             }
             Body::Message { .. } => self.book_sequence = sequence,
@@ -219,7 +232,7 @@ impl Stream {
         if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
             return;
         }
-        self.book.settle(self.instrument.tick);
+        self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
         let next = if self.book.is_exhausted() {
             StreamState::Syncing
         } else if self.book.top().is_crossed() {
@@ -297,6 +310,10 @@ impl Stream {
             }
         }
     }
+}
+
+fn is_off(price: Price, tick: Option<Price>) -> bool {
+    tick.is_some_and(|tick| tick > Price::ZERO && price.raw() % tick.raw() != 0)
 }
 
 fn sequence(body: &Body) -> Option<u64> {
