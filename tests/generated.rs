@@ -54,7 +54,8 @@ pub fn capture(market: Market, seed: u64, diffs: u64) -> Capture {
         update: 1_000,
         previous: 1_000,
         trade: 50,
-        now: 1_723_161_250_000_000_000,
+        // Two seconds before an hour: recordings begin a second segment.
+        now: 1_723_161_598_000_000_000,
         rng: SmallRng::seed_from_u64(seed),
         out: Capture { text: String::new(), lines: 0, diffs: 0, points: 0, trades: 0, last_top: Default::default() },
     };

@@ -46,8 +46,11 @@ fn paths_that_cannot_be_played_are_named() {
     refused(data, &["replay", "--venue", "binance-spot", text(&path("folder"))], &["folder"]);
     refused(data, &["replay", text(&path("folder"))], &["folder", "no tape segment"]);
     refused(data, &["replay", "--venue", "binance-spot", text(&path("cut.gz"))], &["cut.gz", "after line"]);
-    refused(data, &["replay", text(&path("bad.tape"))], &["bad.tape", "ends inside the block at byte 12"]);
+    refused(data, &["replay", text(&path("bad.tape"))], &["bad.tape", "the block at byte 12"]);
     refused(data, &["replay", text(&path("later.tape"))], &["later.tape", "version 9"]);
+    let futures = generated::capture(Market::CoinM, 1, 300).text;
+    fs::write(path("futures.txt"), futures).unwrap();
+    refused(data, &["replay", text(&path("whole.txt")), text(&path("futures.txt"))], &["different markets"]);
     refused(data, &["replay", "--venue", "tidegate", text(&path("whole.txt"))], &["whole.txt", "TIDETAPE"]);
     refused(data, &["replay", text(&path("whole.txt")), "--record", "/proc/tape"], &["/proc/tape"]);
     refused(data, &["replay", text(&path("whole.txt")), "--tops", "/nowhere/tops.csv"], &["/nowhere/tops.csv"]);

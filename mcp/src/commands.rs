@@ -50,12 +50,15 @@ fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The format that was named, or that of the first path.
+/// The format that was named, or the one that every path tells.
 fn format(venue: Option<Format>, paths: &[PathBuf]) -> anyhow::Result<Format> {
-    match (venue, paths.first()) {
-        (Some(format), _) => Ok(format),
-        (None, Some(path)) => Format::detect(path),
-        (None, None) => anyhow::bail!("no path was given"),
+    if let Some(format) = venue {
+        return Ok(format);
+    }
+    let formats = paths.iter().map(|path| Format::detect(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    match formats.first() {
+        Some(&first) if formats.iter().all(|&format| format == first) => Ok(first),
+        _ => anyhow::bail!("the paths hold different markets: play one market at a time"),
     }
 }
 

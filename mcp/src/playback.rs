@@ -17,8 +17,7 @@ use crate::directory::Directory;
 use anyhow::bail;
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_core::frame::RESTART_STRIDE;
-use tidegate_core::{Engine, Family, Gap, GapCause, Input, Market, Nanos};
+use tidegate_core::{Engine, Input, Market, Nanos};
 use tidegate_history::tape::{Recorder, RecorderReport};
 
 /// An engine, where its inputs come from, and whoever watches it apply them.
@@ -47,19 +46,24 @@ impl Playback {
     ) -> anyhow::Result<Playback> {
         let mut engine = Engine::new(Market::new(config.bounds()), 0, Nanos::ZERO);
         let mut opening = Vec::new();
+        let mut restart = None;
         if let Some(folder) = record {
             let (recorder, recovered) = Recorder::open(folder, config.bounds())?;
             if let Some(recovered) = recovered {
                 if !source.is_captures() {
                     bail!("--record {}: a recording can only be copied into a new folder", folder.display());
                 }
+                if recovered.cut_bytes > 0 {
+                    let cut = recovered.cut_bytes;
+                    tracing::warn!("{cut} bytes of a half-written block were cut off {}", folder.display());
+                }
                 engine = recovered.engine;
-                let from = engine.seq() + 1;
-                engine.skip(recovered.highest_seq - engine.seq() + RESTART_STRIDE);
-                let to = engine.seq() + 1;
-                opening.push(Input::Gap(Gap { id: None, family: Family::Book, cause: GapCause::Restart, from, to }));
+                restart = Some(recovered.highest_seq);
             }
             watch.record(recorder);
+        }
+        if let Some(highest_seq) = restart {
+            engine.restart(highest_seq, &mut watch)?;
         }
         // A recording brings its own.
         if source.is_captures() {

@@ -95,6 +95,14 @@ impl Book {
         self.asks.extend(top.bid, tick);
     }
 
+    /// The tick was wrong: of what is known only that stays which needs no tick. (A bid at or above the best
+    /// ask would have been seen.) A snapshot's own reach is given up with it: a new one is needed.
+    pub fn doubt(&mut self) {
+        let top = self.top();
+        self.bids.shrink_to(top.ask);
+        self.asks.shrink_to(top.bid);
+    }
+
     /// True where a side that is not known to be empty has no known level left: the best price could be
     /// one that was never seen.
     pub fn is_exhausted(&self) -> bool {
@@ -139,7 +147,11 @@ impl Book {
         for &level in levels {
             ladder.set(level);
         }
-        ladder.known_to = known_to;
+        // Under a smaller bound than the book's own, levels have just been forgotten.
+        ladder.known_to = match (known_to, ladder.worst()) {
+            (Known::To(_) | Known::All, Some(worst)) if ladder.levels.len() < levels.len() => Known::To(worst.price),
+            _ => known_to,
+        };
         ladder.known_count = ladder.known().count();
         ladder.snapshot_levels = snapshot_levels;
     }
@@ -274,6 +286,13 @@ impl Ladder {
             }
         }
         self.known_to = Known::To(self.level(end, (Qty::ZERO, 0)).price);
+    }
+
+    fn shrink_to(&mut self, other: Option<Level>) {
+        if let (Known::To(_), Some(other)) = (self.known_to, other) {
+            self.known_to = Known::To(other.price);
+            self.known_count = self.known().count();
+        }
     }
 
     fn is_exhausted(&self) -> bool {

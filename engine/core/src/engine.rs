@@ -1,8 +1,9 @@
 //! The one place where inputs get their place in the total order and are applied.
 
-use crate::frame::{Frame, SEQ_LIMIT};
+use crate::event::Family;
+use crate::frame::{Frame, RESTART_STRIDE, SEQ_LIMIT};
 use crate::head::{HeadError, restore_frame};
-use crate::input::Input;
+use crate::input::{Gap, GapCause, Input};
 use crate::market::{ApplyError, Market, MessageEnd};
 use crate::time::Nanos;
 
@@ -83,9 +84,16 @@ impl Engine {
         self.ts
     }
 
-    /// Leaves a hole in the sequence, as a restart does.
-    pub fn skip(&mut self, numbers: u64) {
-        self.seq = self.seq.saturating_add(numbers);
+    /// Goes on after a time in which nobody listened: [`Gap`] with [`GapCause::Restart`] is the very next
+    /// input, far above `highest_seq`, the highest number that may ever have been given out.
+    ///
+    /// # Errors
+    /// [`EngineError::SequenceExhausted`].
+    pub fn restart(&mut self, highest_seq: u64, observer: &mut impl Observer) -> Result<(), EngineError> {
+        let from = self.seq + 1;
+        let seq = highest_seq.max(self.seq).saturating_add(RESTART_STRIDE + 1);
+        let gap = Gap { id: None, family: Family::Book, cause: GapCause::Restart, from, to: seq };
+        self.step(seq, self.ts, &Input::Gap(gap), observer)
     }
 
     /// Applies an input received at `now`, and before it the deadlines that have passed. A clock that

@@ -282,7 +282,7 @@ fn encode_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
     });
 }
 
-/// Texts are bounded where they enter; a longer one is cut here at a character, never misread.
+/// Venue symbols are bounded where they enter, far below this; a longer text is cut at a character.
 fn put_text(text: &str, out: &mut Vec<u8>) {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     out.put_u8(end as u8);

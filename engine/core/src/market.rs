@@ -32,6 +32,8 @@ pub struct MessageEnd {
     pub family: Family,
     /// It was a snapshot, not a change.
     pub is_snapshot: bool,
+    /// The venue's number of its last update, where it has one.
+    pub sequence: Option<u64>,
 }
 
 /// What the market asks of the shell.
@@ -165,7 +167,7 @@ impl Market {
             }
             None => {
                 for stream in &mut self.streams {
-                    Family::ALL.into_iter().for_each(|family| stream.lose(family));
+                    stream.suspend();
                 }
             }
         }

@@ -182,6 +182,24 @@ fn a_restart_empties_every_book_and_an_unrepresentable_value_closes_its_stream()
     assert_eq!(book_state(&engine), StreamState::Closed);
 }
 
+/// Golden: a change here is a change of every tape's heads and needs a new version of the frame.
+#[test]
+fn the_layout_of_a_head_is_fixed() {
+    let mut engine = live();
+    feed(&mut engine, 2, &trade(2, 100, 7));
+    let mut head = Vec::new();
+    put_head(engine.market(), Nanos::new(3), &mut head);
+    assert_eq!(head.len(), 1_094);
+    assert_eq!(
+        blake3::hash(&head).to_hex().as_str(),
+        "b27ad072bb5f5f0a9a65ae900f69babef203664bdb7dcab5e9875c84f763ef50"
+    );
+    assert_eq!(
+        engine.market().digest().to_hex().as_str(),
+        "607e235556fbbd98ebcdb194ec347437e6b092860d6a32cb7cc0052bc4ffc1b3"
+    );
+}
+
 #[test]
 fn inputs_that_do_not_fit_change_nothing() {
     let mut market = Market::new(BOUNDS);

@@ -134,9 +134,12 @@ impl Stream {
 
     /// Takes over better facts of the same instrument.
     pub(crate) fn redefine(&mut self, instrument: Arc<Instrument>) {
-        let mut levels = Side::BOTH.into_iter().flat_map(|side| self.book.levels(side));
-        self.is_off_tick |= levels.any(|level| is_off(level.price, instrument.tick));
-        drop(levels);
+        if instrument.tick != self.instrument.tick {
+            let mut levels = Side::BOTH.into_iter().flat_map(|side| self.book.levels(side));
+            self.is_off_tick = levels.any(|level| is_off(level.price, instrument.tick));
+            drop(levels);
+            self.book.doubt();
+        }
         self.instrument = instrument;
     }
 
@@ -190,14 +193,18 @@ impl Stream {
         if family == Family::Book {
             self.judge_book();
         }
-        Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT) })
+        let sequence = if family == Family::Book { self.book_sequence } else { sequence };
+        Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT), sequence })
     }
 
     fn apply_body(&mut self, event: &Event, sequence: Option<u64>) {
         match event.body {
             Body::Level { side, orders, price, qty } => {
                 self.book_sequence = sequence.or(self.book_sequence);
-                self.is_off_tick |= is_off(price, self.instrument.tick);
+                if !self.is_off_tick && is_off(price, self.instrument.tick) {
+                    self.is_off_tick = true;
+                    self.book.doubt();
+                }
                 self.book.set(side, Level { price, qty, orders });
             }
             Body::Message { .. } => self.book_sequence = sequence,
@@ -217,6 +224,8 @@ impl Stream {
                     series.push(event.venue_ts, received, price, qty);
                 }
             }
+            // An older statement of the top says nothing any more.
+            Body::Quote { .. } if sequence < self.quote.and_then(|quote| quote.venue_sequence) => {}
             Body::Quote { bid, bid_qty, ask, ask_qty } => {
                 let level = |price, qty| Level { price, qty, orders: 0 };
                 self.quote =
@@ -259,6 +268,16 @@ impl Stream {
             Fact::SnapshotComplete => {}
         }
         false
+    }
+
+    /// Nobody listened for a while: every family is lost until it is subscribed again.
+    pub(crate) fn suspend(&mut self) {
+        for family in Family::ALL {
+            self.lose(family);
+            if self.state(family) != StreamState::Closed {
+                self.set_state(family, StreamState::Gapped);
+            }
+        }
     }
 
     /// A part of a family is missing.

@@ -319,6 +319,11 @@ impl<'a> RowReader<'a> {
         Ok(RowReader { batch })
     }
 
+    /// A reader over a batch whose first row [`RowReader::new`] has read.
+    pub(crate) fn checked(batch: &'a RecordBatch) -> RowReader<'a> {
+        RowReader { batch }
+    }
+
     /// Key and source of row `at`.
     pub fn instrument(&self, at: usize) -> (&'a str, &'a str) {
         let text = |column: usize| -> &'a str {

@@ -22,7 +22,7 @@ pub enum ParquetStoreError {
     #[error(transparent)]
     Tape(#[from] tape::TapeError),
     /// Reading or writing failed.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Io {
         /// Which file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum ParquetStoreError {
         source: io::Error,
     },
     /// A file is not valid Parquet, or writing it failed.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Parquet {
         /// Which file.
         path: PathBuf,

@@ -10,12 +10,13 @@ use crate::tape::Recorded;
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
+use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext, col};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tidegate_core::{Input, InstrumentId};
 use tokio::runtime::{Builder, Runtime};
+use url::Url;
 
 /// Reads a Parquet folder as [`crate::projection`] wrote it.
 pub struct ParquetReplay {
@@ -63,7 +64,7 @@ impl ParquetReplay {
             };
         }
         let Some(batch) = &self.batch else { return Ok(None) };
-        let reader = RowReader::new(batch)?;
+        let reader = if self.at == 0 { RowReader::new(batch)? } else { RowReader::checked(batch) };
         let (symbol, source) = reader.instrument(self.at);
         // Only an event's row does not bear its id, and its Define came before it.
         let id = self.ids.get(&(symbol.to_owned(), source.to_owned())).copied().unwrap_or(InstrumentId(u32::MAX));
@@ -77,14 +78,50 @@ impl ParquetReplay {
 }
 
 async fn merge(folder: &Path) -> Result<SendableRecordBatchStream, DataFusionError> {
+    plan(folder).await?.execute_stream().await
+}
+
+async fn plan(folder: &Path) -> Result<DataFrame, DataFusionError> {
+    // Files that overlap in `seq` go into groups of their own: only then does the declared order hold.
     let config = SessionConfig::new()
-        .with_target_partitions(1)
+        .with_collect_statistics(true)
+        .set_bool("datafusion.execution.split_file_groups_by_statistics", true)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false);
     let context = SessionContext::new_with_config(config);
     let schema = schema();
     let options =
         ParquetReadOptions::default().schema(&schema).file_sort_order(vec![vec![col("seq").sort(true, false)]]);
-    let path = folder.join(EVENTS);
-    let rows = context.read_parquet(path.to_string_lossy().into_owned(), options).await?;
-    rows.sort(vec![col("seq").sort(true, false)])?.execute_stream().await
+    // As a URL: in a path, brackets and question marks would be a pattern.
+    let path = std::path::absolute(folder.join(EVENTS))?;
+    let url = Url::from_directory_path(&path)
+        .map_err(|()| DataFusionError::Configuration(format!("{} is no usable path", path.display())))?;
+    let rows = context.read_parquet(url.to_string(), options).await?;
+    rows.sort(vec![col("seq").sort(true, false)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::project;
+    use crate::tape::tests::record_one_day;
+    use datafusion::physical_plan::displayable;
+
+    #[test]
+    fn files_are_merged_and_never_sorted_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tape, parquet) = (folder.path().join("tape"), folder.path().join("parquet [1]?"));
+        record_one_day(&tape);
+        let report = project(&tape, &parquet, |_| {}).unwrap();
+        assert!(report.files >= 4, "two symbols of two days: {report:?}");
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let plan = runtime.block_on(async { plan(&parquet).await.unwrap().create_physical_plan().await.unwrap() });
+        let plan = displayable(plan.as_ref()).indent(false).to_string();
+        assert!(plan.contains("SortPreservingMergeExec") && !plan.contains("SortExec"), "{plan}");
+        let mut replay = ParquetReplay::open(&parquet).unwrap();
+        let mut last = 0;
+        while let Some(recorded) = replay.read_next().unwrap() {
+            assert!(recorded.seq > last);
+            last = recorded.seq;
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) const HOUR: Nanos = Nanos::new(3_600 * Nanos::SECOND.raw());
 #[derive(Debug, thiserror::Error)]
 pub enum TapeError {
     /// Reading or writing failed.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Io {
         /// Which file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum TapeError {
         source: io::Error,
     },
     /// The bytes are not a segment's.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Segment {
         /// Which file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum TapeError {
         source: segment::SegmentError,
     },
     /// A frame is not an input.
-    #[error("{path}: seq {seq}: {source}")]
+    #[error("{path}: seq {seq}")]
     Frame {
         /// Which file.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum TapeError {
         source: DecodeError,
     },
     /// The head does not fit together.
-    #[error("{path}: head: {source}")]
+    #[error("{path}: head")]
     Head {
         /// Which file.
         path: PathBuf,
@@ -62,12 +62,22 @@ pub enum TapeError {
         source: tidegate_core::head::HeadError,
     },
     /// The inputs do not follow from one another.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Engine {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
         source: tidegate_core::EngineError,
+    },
+    /// Inputs are missing, and no gap accounts for them.
+    #[error("{path}: seq {got} follows {after}: what lay between is lost, and no gap says so")]
+    Hole {
+        /// Which file.
+        path: PathBuf,
+        /// The last input that was read.
+        after: u64,
+        /// The next one there is.
+        got: u64,
     },
     /// There is no segment.
     #[error("{0} holds no tape segment (*.tape)")]
@@ -123,4 +133,4 @@ fn segment_name(ts: Nanos, seq: u64) -> String {
 
 #[cfg(test)]
 #[path = "tape_tests.rs"]
-mod tests;
+pub(crate) mod tests;

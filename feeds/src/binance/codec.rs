@@ -14,6 +14,9 @@ pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Most levels in one message: the deepest snapshot has 5,000 a side.
 pub const LEVELS_MAX: usize = 10_000;
 
+/// Longest symbol, in bytes; the venue's own stay below 40.
+pub const SYMBOL_BYTES_MAX: usize = 48;
+
 /// Why a frame is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -84,8 +87,9 @@ pub enum Message<'a> {
     Snapshot { symbol: Option<&'a str>, last: u64, time: Option<Nanos>, decimals: Decimals },
     /// `bookTicker`; spot's bears no time.
     Ticker { symbol: &'a str, last: u64, time: Option<Nanos>, bid: WireLevel, ask: WireLevel, decimals: Decimals },
-    /// `trade` or `aggTrade`; `level.side` is the aggressor's.
-    Trade { symbol: &'a str, stream: TradeStream, id: u64, time: Nanos, level: WireLevel, decimals: Decimals },
+    /// `trade` or `aggTrade`; `fill.side` is the aggressor's. Futures number other things too, which bear
+    /// `X` and are no fill.
+    Trade { symbol: &'a str, stream: TradeStream, id: u64, time: Nanos, fill: Option<WireLevel>, decimals: Decimals },
 }
 
 impl Message<'_> {
@@ -142,6 +146,8 @@ struct WireTrade<'a> {
     #[serde(rename = "T")]
     time: i64,
     m: bool,
+    #[serde(rename = "X")]
+    kind: Option<&'a str>,
 }
 
 /// What names the instrument, in every message that names one.
@@ -213,7 +219,7 @@ fn decode_depth<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Messa
     }
     // Futures state when the matching engine made the change (T); spot only when it was sent (E).
     let time = fields.made.or(fields.sent).ok_or(DecodeError::Field("E"))?;
-    let symbol = fields.symbol.ok_or(DecodeError::Field("s"))?;
+    let symbol = named(fields.symbol.ok_or(DecodeError::Field("s"))?)?;
     Ok(Message::Depth { symbol, numbers, time: millis(time, "E")?, decimals })
 }
 
@@ -221,7 +227,8 @@ fn decode_snapshot<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Me
     let (fields, decimals) = depth_fields(data, levels)?;
     let last = fields.snapshot.ok_or(DecodeError::Field("lastUpdateId"))?;
     let time = fields.made.map(|ms| millis(ms, "T")).transpose()?;
-    Ok(Message::Snapshot { symbol: fields.symbol, last, time, decimals })
+    let symbol = fields.symbol.map(named).transpose()?;
+    Ok(Message::Snapshot { symbol, last, time, decimals })
 }
 
 fn decode_ticker(data: &[u8]) -> Result<Message<'_>, DecodeError> {
@@ -230,7 +237,7 @@ fn decode_ticker(data: &[u8]) -> Result<Message<'_>, DecodeError> {
     let bid = level(Side::Bid, wire.b, wire.b_qty, &mut decimals)?;
     let ask = level(Side::Ask, wire.a, wire.a_qty, &mut decimals)?;
     let time = wire.time.map(|ms| millis(ms, "T")).transpose()?;
-    Ok(Message::Ticker { symbol: wire.s, last: wire.u, time, bid, ask, decimals })
+    Ok(Message::Ticker { symbol: named(wire.s)?, last: wire.u, time, bid, ask, decimals })
 }
 
 fn decode_trade(data: &[u8], stream: TradeStream) -> Result<Message<'_>, DecodeError> {
@@ -243,7 +250,15 @@ fn decode_trade(data: &[u8], stream: TradeStream) -> Result<Message<'_>, DecodeE
     let side = if wire.m { Side::Ask } else { Side::Bid };
     let mut decimals = Decimals::default();
     let level = level(side, wire.p, wire.q, &mut decimals)?;
-    Ok(Message::Trade { symbol: wire.s, stream, id, time: millis(wire.time, "T")?, level, decimals })
+    let is_fill = wire.kind.is_none_or(|kind| kind == "MARKET") && level.price > Price::ZERO && level.qty > Qty::ZERO;
+    let fill = is_fill.then_some(level);
+    Ok(Message::Trade { symbol: named(wire.s)?, stream, id, time: millis(wire.time, "T")?, fill, decimals })
+}
+
+/// A symbol becomes part of keys and folder names.
+fn named(symbol: &str) -> Result<&str, DecodeError> {
+    let fits = !symbol.is_empty() && symbol.len() <= SYMBOL_BYTES_MAX;
+    if fits { Ok(symbol) } else { Err(DecodeError::Field("s")) }
 }
 
 fn millis(ms: i64, field: &'static str) -> Result<Nanos, DecodeError> {

@@ -83,11 +83,20 @@ fn tickers_and_trades() {
                     stream,
                     id,
                     time: ms(5),
-                    level: wire(side, "1", "2"),
+                    fill: Some(wire(side, "1", "2")),
                     decimals: Decimals::default(),
                 }),
             );
         }
+    }
+}
+
+#[test]
+fn what_futures_number_beside_trades_is_no_fill() {
+    for fields in [r#""p":"0","q":"0","X":"NA""#, r#""p":"5","q":"1","X":"INSURANCE_FUND""#, r#""p":"5","q":"0""#] {
+        let frame = format!(r#"{{"stream":"x@trade","data":{{"s":"X","t":1,{fields},"T":5,"m":true}}}}"#);
+        let message = decode(frame.as_bytes(), &mut Vec::new());
+        assert!(matches!(message, Ok(Message::Trade { id: 1, fill: None, .. })), "{message:?}");
     }
 }
 
@@ -105,6 +114,7 @@ fn what_is_no_message_is_named() {
         (depth(r#""s":"X","E":1,"u":1,"b":[],"a":[]"#), DecodeError::Field("U")),
         (depth(r#""s":"X","U":1,"u":1,"b":[],"a":[]"#), DecodeError::Field("E")),
         (depth(r#""E":1,"U":1,"u":1,"b":[],"a":[]"#), DecodeError::Field("s")),
+        (depth(&format!(r#""s":"{}","E":1,"U":1,"u":1,"b":[],"a":[]"#, "X".repeat(49))), DecodeError::Field("s")),
         (depth(r#""s":"X","E":1,"U":1,"u":1,"a":[]"#), DecodeError::Field("b or a")),
         (depth(r#""s":"X","E":1,"U":1,"u":1,"u":1,"b":[],"a":[]"#), DecodeError::Json),
         (depth(r#""s":"X","E":1,"U":1,"u":1,"b":[],"b":[],"a":[]"#), DecodeError::Json),

@@ -10,6 +10,9 @@ use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Inst
 /// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
 const WAITING_LEVELS_MAX: usize = 500_000;
 
+/// Snapshots that wait for their symbol.
+const NAMELESS_MAX: usize = 16;
+
 /// Why a frame gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -31,9 +34,9 @@ pub enum FrameError {
 pub struct Session {
     market: Market,
     symbols: BTreeMap<String, Symbol>,
-    /// Spot's snapshot does not say whose it is: it waits for the first symbol whose changes it connects
-    /// to, or for the only symbol there is.
-    nameless: Option<Snapshot>,
+    /// Spot's snapshot does not say whose it is: it waits for the first symbol whose changes connect to
+    /// it.
+    nameless: VecDeque<Snapshot>,
     levels: Vec<WireLevel>,
     actions: VecDeque<Action>,
 }
@@ -41,7 +44,13 @@ pub struct Session {
 impl Session {
     /// A session without symbols.
     pub fn new(market: Market) -> Session {
-        Session { market, symbols: BTreeMap::new(), nameless: None, levels: Vec::new(), actions: VecDeque::new() }
+        Session {
+            market,
+            symbols: BTreeMap::new(),
+            nameless: VecDeque::new(),
+            levels: Vec::new(),
+            actions: VecDeque::new(),
+        }
     }
 
     /// Takes on a symbol whose instrument has been defined under `id`.
@@ -108,10 +117,13 @@ impl Session {
         let mut needs_snapshot = false;
         match message {
             Message::Depth { numbers, time, .. } => {
+                let verdict = |snapshot: &Snapshot| self.market.judge_first(snapshot.last, numbers);
+                let connected = self.nameless.iter().position(|snapshot| verdict(snapshot) == Verdict::Apply);
+                // Where there is one symbol and one snapshot they belong together, also across a hole.
+                let is_pair = |it: &Snapshot| is_only && symbol.first_verdict(self.market, it.last).is_none();
+                let missed = self.nameless.front().filter(|&it| is_pair(it) && verdict(it) == Verdict::Gap).map(|_| 0);
                 if symbol.is_waiting()
-                    && let Some(snapshot) = self
-                        .nameless
-                        .take_if(|snapshot| is_only || self.market.judge_first(snapshot.last, numbers) != Verdict::Gap)
+                    && let Some(snapshot) = connected.or(missed).and_then(|at| self.nameless.remove(at))
                 {
                     symbol.handle_snapshot(self.market, &snapshot, out);
                 }
@@ -123,7 +135,7 @@ impl Session {
                 needs_snapshot = symbol.handle_snapshot(self.market, &snapshot, out);
             }
             Message::Ticker { last, time, bid, ask, .. } => symbol.handle_ticker(now, last, time, bid, ask, out),
-            Message::Trade { stream, id, time, level, .. } => symbol.handle_trade(now, stream, id, time, level, out),
+            Message::Trade { stream, id, time, fill, .. } => symbol.handle_trade(now, stream, id, time, fill, out),
         }
         if needs_snapshot {
             self.actions.push_back(Action::FetchSnapshot(name.to_owned()));
@@ -134,22 +146,25 @@ impl Session {
     fn handle_nameless(&mut self, now: Nanos, message: Message<'_>, levels: &[WireLevel], out: &mut Vec<Input>) {
         let Message::Snapshot { last, time, decimals, .. } = message else { return };
         let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
-        let has_symbols = !self.symbols.is_empty();
-        let mut waiting: Vec<_> = self.symbols.iter_mut().filter(|(_, symbol)| symbol.is_waiting()).collect();
-        let connected =
-            waiting.iter().position(|(_, symbol)| symbol.first_verdict(self.market, last) == Some(Verdict::Apply));
-        let position = connected.or((waiting.len() == 1).then_some(0));
-        match position.map(|position| waiting.swap_remove(position)) {
-            Some((name, symbol)) => {
-                symbol.widen(decimals, out);
-                if symbol.handle_snapshot(self.market, &snapshot, out) {
-                    self.actions.push_back(Action::FetchSnapshot(name.clone()));
-                }
+        let verdict = |symbol: &Symbol| symbol.first_verdict(self.market, last);
+        let connected = self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Apply));
+        let too_old = || self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Gap));
+        let is_only = self.symbols.len() == 1;
+        let taker = connected.or_else(|| if is_only { too_old() } else { None }).map(|(name, _)| name.clone());
+        if let Some(name) = taker
+            && let Some(symbol) = self.symbols.get_mut(&name)
+        {
+            symbol.widen(decimals, out);
+            if symbol.handle_snapshot(self.market, &snapshot, out) {
+                self.actions.push_back(Action::FetchSnapshot(name));
             }
-            None if !has_symbols || !waiting.is_empty() => self.nameless = Some(snapshot),
-            // Every book is complete: nobody asked for this one.
-            None => {}
+        } else if self.symbols.is_empty() || self.symbols.values().any(Symbol::is_waiting) {
+            if self.nameless.len() == NAMELESS_MAX {
+                self.nameless.pop_front();
+            }
+            self.nameless.push_back(snapshot);
         }
+        // Otherwise every book is complete: nobody asked for this one.
     }
 
     fn close_unrepresentable(&mut self, frame: &[u8], out: &mut Vec<Input>) {
@@ -192,7 +207,8 @@ struct Waiting {
 impl Waiting {
     /// Keeps a change; true where more is kept than may be.
     fn push(&mut self, depth: Depth) -> bool {
-        self.levels += depth.levels.len();
+        // An empty change takes room too.
+        self.levels += depth.levels.len() + 1;
         self.depths.push_back(depth);
         self.levels > WAITING_LEVELS_MAX
     }
@@ -218,7 +234,6 @@ struct Symbol {
     trade_stream: Option<TradeStream>,
     last_trade: Option<u64>,
     trades_closed: bool,
-    last_ticker: Option<u64>,
     tickers_closed: bool,
 }
 
@@ -231,7 +246,6 @@ impl Symbol {
             trade_stream: None,
             last_trade: None,
             trades_closed: false,
-            last_ticker: None,
             tickers_closed: false,
         }
     }
@@ -294,9 +308,16 @@ impl Symbol {
                         is_full
                     }
                     Verdict::Gap => {
-                        self.push_gap(Family::Book, GapCause::Sequence, last + 1, depth.numbers.first, out);
-                        let levels = depth.levels.len();
-                        self.book = Book::Waiting(Waiting { depths: VecDeque::from([depth]), levels });
+                        self.push_gap(
+                            Family::Book,
+                            GapCause::Sequence,
+                            last.saturating_add(1),
+                            depth.numbers.first,
+                            out,
+                        );
+                        let mut waiting = Waiting::default();
+                        waiting.push(depth);
+                        self.book = Book::Waiting(waiting);
                         true
                     }
                 }
@@ -312,8 +333,12 @@ impl Symbol {
 
     /// Takes a snapshot; true where it is too old for what waits, and another is needed.
     fn handle_snapshot(&mut self, market: Market, snapshot: &Snapshot, out: &mut Vec<Input>) -> bool {
-        if self.first_verdict(market, snapshot.last) == Some(Verdict::Gap) {
-            return true;
+        let is_behind = matches!(self.book, Book::Following { last, .. } if snapshot.last < last);
+        match self.first_verdict(market, snapshot.last) {
+            Some(Verdict::Gap) => return true,
+            // What was applied after the snapshot was not kept.
+            None if is_behind && self.is_waiting() => return true,
+            _ => {}
         }
         let depths = match std::mem::replace(&mut self.book, Book::Closed) {
             Book::Waiting(waiting) | Book::Following { kept: Some(waiting), .. } => waiting.depths,
@@ -341,11 +366,9 @@ impl Symbol {
         ask: WireLevel,
         out: &mut Vec<Input>,
     ) {
-        // An older statement of the top says nothing any more.
-        if self.tickers_closed || self.last_ticker.is_some_and(|seen| last <= seen) {
+        if self.tickers_closed {
             return;
         }
-        self.last_ticker = Some(last);
         let (flags, venue_ts) = stamp(time, now);
         let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
         out.push(self.event(flags, venue_ts, now, Body::Message { first: last, last }));
@@ -358,17 +381,19 @@ impl Symbol {
         stream: TradeStream,
         id: u64,
         time: Nanos,
-        WireLevel { side, price, qty }: WireLevel,
+        fill: Option<WireLevel>,
         out: &mut Vec<Input>,
     ) {
         let is_counted = *self.trade_stream.get_or_insert(stream) == stream;
         if self.trades_closed || !is_counted || self.last_trade.is_some_and(|last| id <= last) {
             return;
         }
-        if let Some(last) = self.last_trade.filter(|&last| id > last + 1) {
+        if let Some(last) = self.last_trade.filter(|&last| id > last.saturating_add(1)) {
             self.push_gap(Family::Trades, GapCause::Sequence, last + 1, id, out);
         }
         self.last_trade = Some(id);
+        // Futures number what was no trade at a price: insurance fund, liquidation by agreement.
+        let Some(WireLevel { side, price, qty }) = fill else { return };
         out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
     }
 

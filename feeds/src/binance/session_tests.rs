@@ -70,6 +70,10 @@ impl Harness {
         .unwrap();
     }
 
+    fn states(&self) -> Vec<StreamState> {
+        self.engine.market().streams().map(|(_, stream)| stream.state(Family::Book)).collect()
+    }
+
     fn actions(&mut self) -> usize {
         std::iter::from_fn(|| self.session.poll_action()).count()
     }
@@ -207,8 +211,23 @@ fn a_nameless_snapshot_goes_to_the_symbol_it_connects_to() {
     spot.frame(&depth("B", 51)).unwrap();
     spot.snapshot(50, "4");
     spot.snapshot(999, "4");
-    let states: Vec<_> = spot.engine.market().streams().map(|(_, stream)| stream.state(Family::Book)).collect();
-    assert_eq!(states, [StreamState::Live, StreamState::Live]);
+    assert_eq!(spot.states(), [StreamState::Live, StreamState::Live]);
+    assert_eq!(spot.gaps, []);
+}
+
+#[test]
+fn a_nameless_snapshot_is_never_shown_as_another_symbols() {
+    let mut spot = Harness::new(Market::Spot);
+    let depth = |symbol: &str, first: u64| {
+        format!(
+            r#"{{"stream":"x@depth","data":{{"E":1,"s":"{symbol}","U":{first},"u":{first},"b":[["5","1"]],"a":[]}}}}"#
+        )
+    };
+    spot.snapshot(50_000, "4");
+    spot.frame(&depth("ETH", 30_001)).unwrap();
+    assert_eq!(spot.states(), [StreamState::Syncing]);
+    spot.frame(&depth("BTC", 50_001)).unwrap();
+    assert_eq!(spot.states(), [StreamState::Syncing, StreamState::Live]);
     assert_eq!(spot.gaps, []);
 }
 
@@ -228,9 +247,11 @@ fn a_resnapshot_replaces_a_book_that_goes_on_until_it_comes() {
     spot.snapshot(9, "30");
     assert_eq!(spot.shown(), live("43"), "the snapshot, and the change that it does not contain");
     spot.session.handle_resnapshot(ID);
+    spot.snapshot(9, "90");
+    assert_eq!(spot.shown(), live("43"), "a snapshot behind the book does not turn it back");
     spot.snapshot(12, "44");
-    assert_eq!(spot.shown(), live("44"), "a snapshot ahead of the changes");
-    spot.depth(11, 12, None, "45");
-    spot.depth(13, 13, None, "46");
-    assert_eq!((spot.shown(), spot.gaps.len()), (live("46"), 0));
+    assert_eq!(spot.shown(), live("43"), "a snapshot ahead of the changes waits for them");
+    spot.depth(11, 12, None, "42");
+    spot.depth(13, 13, None, "41");
+    assert_eq!((spot.shown(), spot.gaps.len()), (live("44"), 0));
 }

@@ -186,6 +186,8 @@ impl Source {
             directory.insert(*id, (**instrument).clone());
         }
         watch.at(0, seq);
+        // A recording brings its snapshots itself: nobody can be asked for one.
+        while engine.market_mut().poll_effect().is_some() {}
         self.frames += 1;
         self.span = Some((self.span.map_or(ts, |(first, _)| first), ts));
         Ok(engine.replay(seq, ts, &input, watch)?)

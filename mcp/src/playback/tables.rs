@@ -56,7 +56,7 @@ impl TopsTable {
             level.map_or_else(String::new, |level| level.qty.display(instrument.qty_decimals).to_string())
         };
         let top = stream.book.top();
-        let sequence = stream.book_sequence.map_or_else(String::new, |sequence| sequence.to_string());
+        let sequence = end.sequence.map_or_else(String::new, |sequence| sequence.to_string());
         self.0.write_record([
             event.receive_ts.to_string().as_str(),
             symbol(instrument),

@@ -4,7 +4,7 @@
 //! an applied change, both describe the same book, whichever came first.
 
 use std::collections::BTreeMap;
-use tidegate_core::{Family, InstrumentId, Level, Market, Stamped, Top};
+use tidegate_core::{Body, Event, Family, Input, InstrumentId, Level, Market, Stamped, Top};
 
 /// Tops and tickers that wait for their other half, per instrument: minutes of the busiest stream.
 const WAITING_MAX: usize = 65_536;
@@ -58,13 +58,12 @@ impl Verifier {
         let Some(stream) = market.stream(end.id) else { return };
         let waiting = waiting.entry(end.id).or_default();
         let pair = match end.family {
-            Family::Book if !end.is_snapshot => stream.book_sequence.and_then(|update_id| {
+            Family::Book if !end.is_snapshot => end.sequence.and_then(|update_id| {
                 let book = stream.book.top();
                 meet(update_id, book, &mut waiting.tops, &mut waiting.tickers).map(|ticker| (update_id, book, ticker))
             }),
-            Family::Quotes => stream.quote.and_then(|quote| {
-                let update_id = quote.venue_sequence?;
-                let ticker = Top { bid: Some(quote.bid), ask: Some(quote.ask) };
+            Family::Quotes => end.sequence.and_then(|update_id| {
+                let ticker = ticker(stamped.input)?;
                 meet(update_id, ticker, &mut waiting.tickers, &mut waiting.tops).map(|book| (update_id, book, ticker))
             }),
             _ => None,
@@ -83,6 +82,12 @@ impl Verifier {
     pub fn finish(self) -> Verification {
         self.found
     }
+}
+
+fn ticker(input: &Input) -> Option<Top> {
+    let Input::Event(Event { body: Body::Quote { bid, bid_qty, ask, ask_qty }, .. }) = *input else { return None };
+    let level = |price, qty| Some(Level { price, qty, orders: 0 });
+    Some(Top { bid: level(bid, bid_qty), ask: level(ask, ask_qty) })
 }
 
 /// Takes the other half if it is waiting; waits for it otherwise.

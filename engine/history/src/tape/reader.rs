@@ -1,6 +1,6 @@
 //! A tape read back, input by input.
 
-use super::segment::{Block, SegmentReader};
+use super::segment::{Block, PREAMBLE_BYTES, SegmentError, SegmentReader};
 use super::{TapeError, segments};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,6 +16,8 @@ pub struct TapeReader {
     bytes: Vec<u8>,
     at: usize,
     next_seq: u64,
+    /// The last input that was read, or that came before the tape.
+    last: Option<u64>,
     progress: Box<dyn FnMut(u64) + Send>,
 }
 
@@ -56,6 +58,7 @@ impl TapeReader {
             bytes: Vec::new(),
             at: 0,
             next_seq: 0,
+            last: None,
             progress: Box::new(progress),
         })
     }
@@ -138,7 +141,10 @@ impl TapeReader {
         while self.at >= self.bytes.len() {
             match self.next_block()? {
                 None => return Ok(None),
-                Some(Block::Head { next_seq }) => return Ok(Some(Step::Head { next_seq })),
+                Some(Block::Head { next_seq }) => {
+                    self.last.get_or_insert(next_seq.saturating_sub(1));
+                    return Ok(Some(Step::Head { next_seq }));
+                }
                 Some(Block::Inputs { .. } | Block::End) => {}
             }
         }
@@ -148,8 +154,19 @@ impl TapeReader {
         let Frame { ts, .. } = frame;
         let input = frame.input().map_err(|source| TapeError::Frame { path: self.path(), seq, source })?;
         self.at = self.bytes.len() - rest.len();
+        self.check_order(seq, &input)?;
         self.next_seq += 1;
         Ok(Some(Step::Input(Recorded { seq, ts, input })))
+    }
+
+    /// Numbers follow without a hole, or after one that a restart's gap accounts for.
+    fn check_order(&mut self, seq: u64, input: &Input) -> Result<(), TapeError> {
+        let after = self.last.replace(seq).unwrap_or(0);
+        let is_accounted = matches!(input, Input::Gap(gap) if gap.id.is_none() && gap.from == after + 1);
+        if seq == after + 1 || (seq > after && is_accounted) {
+            return Ok(());
+        }
+        Err(TapeError::Hole { path: self.path(), after, got: seq })
     }
 
     fn short_frame(&self) -> TapeError {
@@ -169,7 +186,20 @@ impl TapeReader {
             }
             let Some(Segment { path, reader }) = &mut self.open else { continue };
             let before = reader.offset();
-            let block = reader.next_block().map_err(|source| TapeError::Segment { path: path.clone(), source })?;
+            let is_closed = reader.is_closed();
+            let block = match reader.next_block() {
+                // What a killed recorder leaves at the very end.
+                Err(SegmentError::Torn { at }) if before > PREAMBLE_BYTES as u64 && self.waiting.is_empty() => {
+                    tracing::warn!("{}: ends inside the block at byte {at}, which is left out", path.display());
+                    None
+                }
+                Err(source) => return Err(TapeError::Segment { path: path.clone(), source }),
+                Ok(None) if !is_closed && self.waiting.is_empty() => {
+                    tracing::info!("{}: was not closed, and may lack its last inputs", path.display());
+                    None
+                }
+                Ok(block) => block,
+            };
             let Some((block, bytes)) = block else {
                 self.open = None;
                 continue;

@@ -43,7 +43,8 @@ pub struct RecorderReport {
     pub inputs: u64,
     /// Bytes written by this recorder.
     pub bytes: u64,
-    /// The longest time that passed between two writes while there was something to write, in ms.
+    /// The longest time from an input being applied to its being in the file, in ms: so long at most the
+    /// file stands still while there is something to write.
     pub longest_write_interval_ms: u64,
 }
 
@@ -58,8 +59,8 @@ struct Progress {
 enum Message {
     /// The state before the input `next_seq`: a new segment begins.
     Segment { ts: Nanos, next_seq: u64, head: Vec<u8> },
-    /// `count` encoded inputs from `first_seq`.
-    Inputs { first_seq: u64, count: u32, frames: Vec<u8> },
+    /// `count` encoded inputs from `first_seq`, the first of them applied at `since`.
+    Inputs { first_seq: u64, count: u32, frames: Vec<u8>, since: Instant, is_whole: bool },
 }
 
 /// Records everything that an engine applies.
@@ -73,6 +74,7 @@ pub struct Recorder {
     first_seq: u64,
     count: u32,
     frames: Vec<u8>,
+    since: Instant,
     is_stopped: bool,
 }
 
@@ -87,6 +89,7 @@ impl Recorder {
         let lock_path = folder.join(LOCK);
         let lock = File::create(&lock_path).map_err(TapeError::io(&lock_path))?;
         lock.try_lock().map_err(|_| TapeError::Locked(folder.to_owned()))?;
+        remove_unpublished(folder)?;
         let recovered = recover(folder, bounds)?;
         let progress = Arc::new(Progress::default());
         let written_path = folder.join(WRITTEN_SEQ);
@@ -103,8 +106,6 @@ impl Recorder {
             segment: None,
             block: OpenBlock::default(),
             bytes: Vec::new(),
-            waiting_since: None,
-            last_write: Instant::now(),
             last_sync: Instant::now(),
             progress: Arc::clone(&progress),
         };
@@ -121,6 +122,7 @@ impl Recorder {
             first_seq: 0,
             count: 0,
             frames: Vec::new(),
+            since: Instant::now(),
             is_stopped: false,
         };
         Ok((recorder, recovered))
@@ -146,20 +148,25 @@ impl Recorder {
     /// # Errors
     /// The first [`TapeError`] that the thread met.
     pub fn finish(mut self) -> Result<RecorderReport, TapeError> {
-        self.hand_over();
-        self.queue = None;
-        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
-        ended.unwrap_or(Err(TapeError::Stopped))?;
+        self.end()?;
         Ok(self.report())
     }
 
-    fn hand_over(&mut self) {
+    fn end(&mut self) -> Result<(), TapeError> {
+        self.hand_over(true);
+        self.queue = None;
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        ended.unwrap_or(Err(TapeError::Stopped))
+    }
+
+    fn hand_over(&mut self, is_whole: bool) {
         if self.count == 0 {
             return;
         }
         let frames = std::mem::take(&mut self.frames);
         self.frames.reserve(frames.len());
-        self.send(Message::Inputs { first_seq: self.first_seq, count: self.count, frames });
+        let (first_seq, count, since) = (self.first_seq, self.count, self.since);
+        self.send(Message::Inputs { first_seq, count, frames, since, is_whole });
         self.count = 0;
     }
 
@@ -175,7 +182,7 @@ impl Observer for Recorder {
             return;
         }
         self.hour = Some(hour);
-        self.hand_over();
+        self.hand_over(true);
         let mut head = Vec::new();
         tidegate_core::head::put_head(market, ts, &mut head);
         self.send(Message::Segment { ts, next_seq: seq, head });
@@ -183,25 +190,54 @@ impl Observer for Recorder {
 
     fn after(&mut self, _market: &Market, stamped: Stamped<'_>) {
         if self.count > 0 && self.first_seq + u64::from(self.count) != stamped.seq {
-            self.hand_over();
+            self.hand_over(true);
         }
         if self.count == 0 {
             self.first_seq = stamped.seq;
+            self.since = Instant::now();
         }
         put_input(stamped.ts, stamped.input, &mut self.frames);
         self.count += 1;
         let is_whole = stamped.end.is_some() || !matches!(stamped.input, Input::Event(_));
         if is_whole || self.frames.len() >= BATCH_BYTES_MAX {
-            self.hand_over();
+            self.hand_over(is_whole);
         }
     }
 }
 
+/// Whatever was applied is written, however the run ends; an error then has nobody left to hear it.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+/// Removes what a killed recorder had not given its name yet.
+fn remove_unpublished(folder: &Path) -> Result<(), TapeError> {
+    for entry in std::fs::read_dir(folder).map_err(TapeError::io(folder))? {
+        let path = entry.map_err(TapeError::io(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            std::fs::remove_file(&path).map_err(TapeError::io(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// What gathers until it is written. Only whole venue messages are: a reader never ends inside one.
 #[derive(Default)]
 struct OpenBlock {
     first_seq: u64,
     count: u32,
     frames: Vec<u8>,
+    since: Option<Instant>,
+    is_whole: bool,
+}
+
+impl OpenBlock {
+    fn is_due(&self) -> bool {
+        let is_late = self.since.is_some_and(|since| since.elapsed() >= WRITE_EVERY);
+        self.is_whole && (is_late || self.frames.len() >= BLOCK_BYTES)
+    }
 }
 
 struct Segment {
@@ -219,8 +255,6 @@ struct Writer {
     segment: Option<Segment>,
     block: OpenBlock,
     bytes: Vec<u8>,
-    waiting_since: Option<Instant>,
-    last_write: Instant,
     last_sync: Instant,
     progress: Arc<Progress>,
 }
@@ -228,12 +262,23 @@ struct Writer {
 impl Writer {
     fn run(mut self, messages: &Receiver<Message>) -> Result<(), TapeError> {
         loop {
-            let wait = match self.waiting_since {
+            let wait = match self.block.since {
                 Some(since) => WRITE_EVERY.saturating_sub(since.elapsed()),
                 None => SYNC_EVERY,
             };
             match messages.recv_timeout(wait) {
-                Ok(Message::Inputs { first_seq, count, frames }) => self.take(first_seq, count, &frames)?,
+                Ok(Message::Inputs { first_seq, count, frames, since, is_whole }) => {
+                    if self.block.count > 0 && self.block.first_seq + u64::from(self.block.count) != first_seq {
+                        self.write_block()?;
+                    }
+                    if self.block.count == 0 {
+                        self.block.first_seq = first_seq;
+                        self.block.since = Some(since);
+                    }
+                    self.block.count += count;
+                    self.block.frames.extend_from_slice(&frames);
+                    self.block.is_whole = is_whole;
+                }
                 Ok(Message::Segment { ts, next_seq, head }) => {
                     self.write_block()?;
                     self.close_segment()?;
@@ -245,26 +290,13 @@ impl Writer {
                     return self.close_segment();
                 }
             }
-            if self.waiting_since.is_some_and(|since| since.elapsed() >= WRITE_EVERY) {
+            if self.block.is_due() {
                 self.write_block()?;
             }
             if self.last_sync.elapsed() >= SYNC_EVERY {
                 self.sync()?;
             }
         }
-    }
-
-    fn take(&mut self, first_seq: u64, count: u32, frames: &[u8]) -> Result<(), TapeError> {
-        if self.block.count > 0 && self.block.first_seq + u64::from(self.block.count) != first_seq {
-            self.write_block()?;
-        }
-        if self.block.count == 0 {
-            self.block.first_seq = first_seq;
-            self.waiting_since = Some(Instant::now());
-        }
-        self.block.count += count;
-        self.block.frames.extend_from_slice(frames);
-        if self.block.frames.len() >= BLOCK_BYTES { self.write_block() } else { Ok(()) }
     }
 
     fn write_block(&mut self) -> Result<(), TapeError> {
@@ -277,10 +309,8 @@ impl Writer {
             .map_err(failed)?;
         segment.next_seq = block.first_seq + u64::from(block.count);
         let written_seq = segment.next_seq - 1;
-        let began = self.waiting_since.take().unwrap_or(self.last_write).max(self.last_write);
-        self.last_write = Instant::now();
-        let interval = self.last_write.duration_since(began).as_micros();
-        self.progress.longest_us.fetch_max(interval as u64, Ordering::Relaxed);
+        let waited = block.since.take().map_or(0, |since| since.elapsed().as_micros());
+        self.progress.longest_us.fetch_max(waited as u64, Ordering::Relaxed);
         self.progress.inputs.fetch_add(u64::from(block.count), Ordering::Relaxed);
         self.progress.bytes.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
         block.count = 0;

@@ -21,9 +21,11 @@ pub const VERSION: u32 = 1;
 /// Length of magic and version.
 pub const PREAMBLE_BYTES: usize = 12;
 
-const BLOCK_HEADER_BYTES: usize = 20;
+/// Length of a block without its zstd bytes, and of the end.
+pub const BLOCK_HEADER_BYTES: usize = 20;
 
-/// Most bytes of a block, before compression: a head of every book and bar stays far below.
+/// Most bytes of a block, before and after compression. The largest is a head: its instruments are bounded
+/// so that every book and bar of them fits.
 pub const BLOCK_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Quick, and within a few percent of the slower levels on market data.
@@ -76,7 +78,7 @@ pub fn put_preamble(out: &mut Vec<u8>) {
 /// # Errors
 /// What the compressor gives.
 pub fn put_head(next_seq: u64, frames: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    put_block(next_seq, 0, &zstd::bulk::compress(frames, ZSTD_LEVEL)?, out);
+    put_block(next_seq, 0, &compress(frames)?, out);
     Ok(())
 }
 
@@ -85,8 +87,23 @@ pub fn put_head(next_seq: u64, frames: &[u8], out: &mut Vec<u8>) -> io::Result<(
 /// # Errors
 /// What the compressor gives.
 pub fn put_inputs(first_seq: u64, count: u32, frames: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    put_block(first_seq, count, &zstd::bulk::compress(frames, ZSTD_LEVEL)?, out);
+    put_block(first_seq, count, &compress(frames)?, out);
     Ok(())
+}
+
+/// What could not be read again is not written.
+fn compress(frames: &[u8]) -> io::Result<Vec<u8>> {
+    if frames.len() > BLOCK_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a block of the tape would be too large"));
+    }
+    zstd::bulk::compress(frames, ZSTD_LEVEL)
+}
+
+/// True where `bytes` are the last of a segment that was closed.
+pub fn is_end(bytes: &[u8; BLOCK_HEADER_BYTES]) -> bool {
+    let mut header = &bytes[..];
+    let (length, crc) = (header.get_u32_le(), header.get_u32_le());
+    length == 0 && crc32c::crc32c(&bytes[8..]) == crc && bytes[16..] == [0; 4]
 }
 
 /// Appends the end.
@@ -170,6 +187,9 @@ impl<R: Read> SegmentReader<R> {
         let mut header = &self.compressed[..];
         let (length, crc) = (header.get_u32_le(), header.get_u32_le());
         let (first_seq, count) = (header.get_u64_le(), header.get_u32_le());
+        if length as usize > BLOCK_BYTES_MAX {
+            return Err(SegmentError::Senseless { at });
+        }
         let got = (&mut self.input).take(u64::from(length)).read_to_end(&mut self.compressed)?;
         if got < length as usize {
             return Err(SegmentError::Torn { at });
