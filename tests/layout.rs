@@ -126,9 +126,19 @@ fn the_top_level_is_what_was_agreed() {
     for folder in TO_COME {
         assert!(!root().join(folder).exists(), "{folder} is there now: move it to PACKAGES");
     }
-    for file in
-        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", ".ci/run", "tests/run"]
-    {
+    for file in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "rust-toolchain.toml",
+        "rustfmt.toml",
+        "clippy.toml",
+        "deny.toml",
+        ".ci/run",
+        "tests/run",
+    ] {
         assert!(root().join(file).is_file(), "{file}");
     }
 }

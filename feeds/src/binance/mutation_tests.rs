@@ -71,8 +71,10 @@ fn levels_of_text(frame: &[u8]) -> Option<Vec<(String, String)>> {
 
 /// A decimal text as an integer of 10⁻²⁰, by other means than the codec's.
 fn wide(text: &str) -> Option<i128> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() || fraction.len() > 20 { None } else { format!("{whole}{fraction:0<20}").parse().ok() }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = !whole.is_empty() && !fraction.is_empty();
+    let fraction = fraction.trim_end_matches('0');
+    if is_number && fraction.len() <= 20 { format!("{whole}{fraction:0<20}").parse().ok() } else { None }
 }
 
 #[test]
