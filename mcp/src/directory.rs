@@ -1,6 +1,7 @@
 //! The instruments by the keys that people and agents write.
 //!
-//! The shell fills it before the engine hears of an instrument; the engine thread never touches it.
+//! The shell fills it before the engine hears of an instrument. A replay's shell runs on the engine's
+//! thread; the market itself never touches it.
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
