@@ -5,6 +5,7 @@ use crate::cases;
 use crate::generated::{self, Market};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -155,4 +156,6 @@ fn a_real_capture_is_recorded_and_tells_its_longest_wait() {
     let report = replay_json(folder.path(), &[text(&capture), "--record", text(&tape)]);
     println!("longest time between writes at full speed: {} ms", report["record"]["longest_write_interval_ms"]);
     assert!(report["record"]["inputs"].as_u64().unwrap() > 100_000);
+    let again = replay_json(folder.path(), &[text(&tape)]);
+    assert_eq!((&again["digest"], &again["gaps"]), (&report["digest"], &json!(1)), "the kill is the one gap");
 }

@@ -30,6 +30,8 @@ struct MarketConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineConfig {
+    /// Batches of inputs that are read ahead of it.
+    pub batches_max: usize,
     /// Questions that wait for it.
     pub queries_max: usize,
 }

@@ -1,12 +1,13 @@
 //! The instruments by the keys that people and agents write.
 //!
-//! The shell fills it before the engine hears of an instrument. A replay's shell runs on the engine's
-//! thread; the market itself never touches it.
+//! Whoever runs a session or reads a recording fills it before the engine hears of an instrument; the
+//! engine's thread never touches it.
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tidegate_core::{Instrument, InstrumentId};
 
 // Longer text is no key; comparing it letter by letter with every key would be work for nothing.
@@ -16,12 +17,15 @@ const NEAREST_CHARS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub struct Directory {
     by_key: DashMap<String, (InstrumentId, Arc<Instrument>)>,
+    /// One above the highest id there is.
+    next_id: AtomicU32,
 }
 
 impl Directory {
     /// Adds an instrument. The first source of a key is its primary one; a repeated definition of
     /// the same source replaces the earlier one.
     pub fn insert(&self, id: InstrumentId, instrument: Instrument) {
+        self.next_id.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
         let instrument = Arc::new(instrument);
         self.by_key.insert(instrument.to_string(), (id, Arc::clone(&instrument)));
         match self.by_key.entry(instrument.key.clone()) {
@@ -38,6 +42,11 @@ impl Directory {
     /// The instrument that `key` or `key@source` names, letter by letter.
     pub fn resolve(&self, key: &str) -> Option<(InstrumentId, Arc<Instrument>)> {
         self.by_key.get(key).map(|entry| entry.value().clone())
+    }
+
+    /// An id that no instrument has.
+    pub fn unused_id(&self) -> InstrumentId {
+        InstrumentId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The known key that was most likely meant, if any is near enough.
@@ -119,6 +128,7 @@ pub(crate) mod tests {
         assert_eq!(id("BINANCE:BTCUSDT@KITE"), None);
         assert_eq!(id("binance:btcusdt"), None, "keys are exact; nearest() helps");
         assert_eq!(directory.keys(), ["BINANCE:BTCUSDT", "BINANCE:BTCUSDT@SIM", "BINANCE:ETHUSDT"]);
+        assert_eq!((directory.unused_id().0, directory.unused_id().0), (3, 4));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A source played through the engine, watched on the way.
 
 pub mod captures;
+pub mod feeder;
 pub mod pace;
 pub mod source;
 pub mod tables;
@@ -9,26 +10,32 @@ pub mod watch;
 
 pub use pace::Pace;
 pub use source::{Format, Source};
+use watch::Position;
 pub use watch::{Verification, Watch};
 
 use crate::config::Config;
 use crate::data_folder::VERSION;
 use crate::directory::Directory;
 use anyhow::bail;
+use feeder::{Batch, Feeder, Item};
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_core::{Engine, Input, Market, Nanos};
+use tidegate_core::{Effect, Engine, Input, Market, Nanos};
 use tidegate_history::tape::{Recorder, RecorderReport};
 
 /// An engine, where its inputs come from, and whoever watches it apply them.
 pub struct Playback {
     engine: Engine,
-    source: Source,
+    feeder: Feeder,
     watch: Watch,
-    directory: Arc<Directory>,
     /// Inputs to apply before the first one of the source: they need its time.
     opening: Vec<Input>,
     until: Option<Nanos>,
+    /// What is being applied.
+    batch: Option<Batch>,
+    frames: u64,
+    decode_errors: u64,
+    span: Option<(Nanos, Nanos)>,
 }
 
 impl Playback {
@@ -72,7 +79,18 @@ impl Playback {
         for (id, stream) in engine.market().streams() {
             directory.insert(id, (*stream.instrument).clone());
         }
-        Ok(Playback { engine, source, watch, directory, opening, until: None })
+        let feeder = Feeder::start(source, directory, config.engine.batches_max)?;
+        Ok(Playback {
+            engine,
+            feeder,
+            watch,
+            opening,
+            until: None,
+            batch: None,
+            frames: 0,
+            decode_errors: 0,
+            span: None,
+        })
     }
 
     /// Stands still before the first input later than `until`.
@@ -87,12 +105,12 @@ impl Playback {
 
     /// Lines or rows that were read as messages.
     pub fn frames(&self) -> u64 {
-        self.source.frames()
+        self.frames
     }
 
     /// Messages that could not be read.
     pub fn decode_errors(&self) -> u64 {
-        self.source.decode_errors()
+        self.decode_errors
     }
 
     /// What the recorder has done, where there is one.
@@ -105,8 +123,35 @@ impl Playback {
     /// # Errors
     /// Where the source cannot be read.
     pub fn next_ts(&mut self) -> anyhow::Result<Option<Nanos>> {
-        let ts = self.source.next_ts(&mut self.engine)?;
+        let ts = self.peek()?;
         Ok(ts.filter(|&ts| self.until.is_none_or(|until| ts <= until)))
+    }
+
+    fn peek(&mut self) -> anyhow::Result<Option<Nanos>> {
+        loop {
+            if let Some(item) = self.batch.as_ref().and_then(|batch| batch.items.front()) {
+                return Ok(Some(item.ts));
+            }
+            if let Some(applied) = self.batch.take() {
+                self.feeder.give_back(applied);
+            }
+            let Some(batch) = self.feeder.next()? else { return Ok(None) };
+            self.begin(&batch)?;
+            self.batch = Some(batch);
+        }
+    }
+
+    fn begin(&mut self, batch: &Batch) -> anyhow::Result<()> {
+        self.frames += batch.frames;
+        self.decode_errors += batch.decode_errors;
+        if batch.frames > 0 {
+            self.span = Some((self.span.map_or(batch.first_ts, |(first, _)| first), batch.last_ts));
+        }
+        self.watch.at(batch.position);
+        match &batch.head {
+            Some(head) => Ok(head.restore(&mut self.engine)?),
+            None => Ok(()),
+        }
     }
 
     /// Applies what comes next, if anything does.
@@ -114,11 +159,23 @@ impl Playback {
     /// # Errors
     /// Where it does not follow from what came before, or the recorder has failed.
     pub fn step(&mut self) -> anyhow::Result<()> {
-        if let Some(ts) = self.source.next_ts(&mut self.engine)? {
+        if self.peek()?.is_some()
+            && let Some(batch) = &mut self.batch
+            && let Some(Item { seq, ts, input }) = batch.items.pop_front()
+        {
             for input in std::mem::take(&mut self.opening) {
                 self.engine.input(ts, &input, &mut self.watch)?;
             }
-            self.source.step(&mut self.engine, &mut self.watch, &self.directory)?;
+            match seq {
+                None => self.engine.input(ts, &input, &mut self.watch)?,
+                Some(seq) => {
+                    self.watch.at(Position { file: 0, line: seq });
+                    self.engine.replay(seq, ts, &input, &mut self.watch)?;
+                }
+            }
+            while let Some(Effect::Resnapshot(id)) = self.engine.market_mut().poll_effect() {
+                batch.resnapshots.push(id);
+            }
         }
         self.watch.check()
     }
@@ -136,7 +193,7 @@ impl Playback {
 
     /// The receive times of a capture's first and last message, or the tape times of a recording's.
     pub fn span(&self) -> Option<(Nanos, Nanos)> {
-        self.source.span()
+        self.span
     }
 
     /// Closes the recording and the tables; returns what was found on the way.
@@ -148,3 +205,7 @@ impl Playback {
         Ok((self.engine, verification, report))
     }
 }
+
+#[cfg(test)]
+#[path = "playback_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext, col};
 use futures::StreamExt;
+use futures::stream::Fuse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tidegate_core::{Input, InstrumentId};
@@ -23,7 +24,8 @@ pub struct ParquetReplay {
     folder: PathBuf,
     /// DataFusion's own: it must not share threads with whoever answers questions.
     runtime: Runtime,
-    stream: SendableRecordBatchStream,
+    /// Fused, as it may be asked again after its end.
+    stream: Fuse<SendableRecordBatchStream>,
     batch: Option<RecordBatch>,
     at: usize,
     ids: BTreeMap<(String, String), InstrumentId>,
@@ -47,7 +49,7 @@ impl ParquetReplay {
             .enable_all()
             .build()
             .map_err(|source| ParquetStoreError::Io { path: folder.to_owned(), source })?;
-        let stream = runtime.block_on(merge(folder)).map_err(query_error)?;
+        let stream = runtime.block_on(merge(folder)).map_err(query_error)?.fuse();
         Ok(ParquetReplay { folder: folder.to_owned(), runtime, stream, batch: None, at: 0, ids: BTreeMap::new() })
     }
 
@@ -58,10 +60,14 @@ impl ParquetReplay {
     pub fn read_next(&mut self) -> Result<Option<Recorded>, ParquetStoreError> {
         while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
             self.at = 0;
-            self.batch = match self.runtime.block_on(self.stream.next()) {
-                Some(batch) => Some(batch.map_err(|error| ParquetStoreError::Query(self.folder.clone(), error))?),
-                None => return Ok(None),
-            };
+            self.batch = self
+                .runtime
+                .block_on(self.stream.next())
+                .transpose()
+                .map_err(|error| ParquetStoreError::Query(self.folder.clone(), error))?;
+            if self.batch.is_none() {
+                return Ok(None);
+            }
         }
         let Some(batch) = &self.batch else { return Ok(None) };
         let reader = if self.at == 0 { RowReader::new(batch)? } else { RowReader::checked(batch) };
@@ -123,5 +129,6 @@ mod tests {
             assert!(recorded.seq > last);
             last = recorded.seq;
         }
+        assert_eq!(replay.read_next().unwrap(), None, "the end stays the end");
     }
 }

@@ -9,7 +9,7 @@ pub mod recorder;
 pub mod recovery;
 pub mod segment;
 
-pub use reader::{Recorded, TapeReader};
+pub use reader::{Head, Recorded, Step, TapeReader};
 pub use recorder::{Recorder, RecorderReport};
 pub use recovery::Recovered;
 

@@ -1,14 +1,15 @@
 //! Captures of Binance streams, through the session that would have read them live.
 
+use super::feeder::{Batch, Item};
 use super::source::open;
-use super::watch::Watch;
+use super::watch::Position;
 use crate::directory::Directory;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use tidegate_core::{Effect, Engine, Input, InstrumentId, Nanos};
-use tidegate_feeds::binance::{Decimals, FrameError, Market, Session};
+use tidegate_core::{Input, Instrument, InstrumentId};
+use tidegate_feeds::binance::{FrameError, Market, Session};
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
 
@@ -19,11 +20,6 @@ pub struct Captures {
     catalog: Catalog,
     waiting: VecDeque<(PathBuf, Reader)>,
     file: usize,
-    /// The line that has been read and not been applied.
-    next: Option<(Nanos, Vec<u8>)>,
-    frames: u64,
-    span: Option<(Nanos, Nanos)>,
-    decode_errors: u64,
     inputs: Vec<Input>,
 }
 
@@ -46,110 +42,63 @@ impl Captures {
             catalog: Catalog::built_in()?,
             waiting,
             file: 0,
-            next: None,
-            frames: 0,
-            span: None,
-            decode_errors: 0,
             inputs: Vec::new(),
         })
     }
 
-    /// Lines that were read as messages.
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// When the first and the last message were received.
-    pub fn span(&self) -> Option<(Nanos, Nanos)> {
-        self.span
-    }
-
-    /// Lines that are no message.
-    pub fn decode_errors(&self) -> u64 {
-        self.decode_errors
-    }
-
-    /// When the next line was received, lines that cannot be read left out.
+    /// Fills `batch` with the next line, and the lines before it that are none.
     ///
     /// # Errors
     /// Where a file cannot be read.
-    pub fn next_ts(&mut self) -> anyhow::Result<Option<Nanos>> {
-        while self.next.is_none() {
-            let Some((path, reader)) = self.waiting.front_mut() else { return Ok(None) };
+    pub fn fill(&mut self, batch: &mut Batch, directory: &Directory) -> anyhow::Result<()> {
+        let Captures { session, market, catalog, inputs, .. } = self;
+        while let Some((path, reader)) = self.waiting.front_mut() {
             let before = reader.line();
-            let line = match reader.next_line() {
-                Ok(line) => line.map(|line| match line {
-                    Line::Frame { receive_ts, frame } => Some((receive_ts, frame.to_vec())),
-                    Line::Malformed => None,
-                }),
-                Err(error) => return Err(error).with_context(|| format!("{} after line {before}", path.display())),
-            };
+            let line = reader.next_line().with_context(|| format!("{} after line {before}", path.display()))?;
             match line {
-                Some(Some(next)) => self.next = Some(next),
-                Some(None) => self.decode_errors += 1,
+                Some(Line::Frame { receive_ts, frame }) => {
+                    inputs.clear();
+                    let mut result = session.handle_frame(receive_ts, frame, inputs);
+                    if let Err(FrameError::UnknownSymbol { symbol, decimals }) = &result {
+                        let (id, instrument) = identify(catalog.binance(*market, symbol, *decimals), directory);
+                        inputs.push(Input::Define { id, instrument: Box::new(instrument.clone()) });
+                        session.add(symbol, id, instrument, inputs);
+                        result = session.handle_frame(receive_ts, frame, inputs);
+                    }
+                    // A capture brings its snapshots itself: nobody can be asked for one.
+                    while session.poll_action().is_some() {}
+                    match result {
+                        Ok(()) => batch.frames += 1,
+                        Err(_) => batch.decode_errors += 1,
+                    }
+                    (batch.first_ts, batch.last_ts) = (receive_ts, receive_ts);
+                    batch.position = Position { file: self.file, line: reader.line() };
+                    let items = inputs.drain(..).map(|input| Item { seq: None, ts: receive_ts, input });
+                    batch.items.extend(items);
+                    return Ok(());
+                }
+                Some(Line::Malformed) => batch.decode_errors += 1,
                 None => {
                     self.waiting.pop_front();
                     self.file += 1;
                 }
             }
         }
-        Ok(self.next.as_ref().map(|&(receive_ts, _)| receive_ts))
-    }
-
-    /// Applies the line that [`Captures::next_ts`] told of.
-    ///
-    /// # Errors
-    /// Where the engine refuses an input.
-    pub fn step(&mut self, engine: &mut Engine, watch: &mut Watch, directory: &Directory) -> anyhow::Result<()> {
-        let Some((receive_ts, frame)) = self.next.take() else { return Ok(()) };
-        let line = self.waiting.front().map_or(0, |(_, reader)| reader.line());
-        watch.at(self.file, line);
-        let mut inputs = std::mem::take(&mut self.inputs);
-        inputs.clear();
-        let mut result = self.session.handle_frame(receive_ts, &frame, &mut inputs);
-        if let Err(FrameError::UnknownSymbol { symbol, decimals }) = &result {
-            self.define(symbol, *decimals, engine, &mut inputs);
-            result = self.session.handle_frame(receive_ts, &frame, &mut inputs);
-        }
-        match result {
-            Ok(()) => {
-                self.frames += 1;
-                self.span = Some((self.span.map_or(receive_ts, |(first, _)| first), receive_ts));
-            }
-            Err(_) => self.decode_errors += 1,
-        }
-        for input in &inputs {
-            if let Input::Define { id, instrument } = input {
-                directory.insert(*id, (**instrument).clone());
-            }
-            engine.input(receive_ts, input, watch)?;
-        }
-        self.inputs = inputs;
-        while let Some(Effect::Resnapshot(id)) = engine.market_mut().poll_effect() {
-            self.session.handle_resnapshot(id);
-        }
-        // A capture brings its snapshots itself: nobody can be asked for one.
-        while self.session.poll_action().is_some() {}
         Ok(())
     }
 
-    /// Takes on a symbol that the capture shows for the first time, under the id that its instrument has
-    /// on the tape already, or the next free one.
-    fn define(&mut self, symbol: &str, seen: Decimals, engine: &Engine, inputs: &mut Vec<Input>) {
-        let mut instrument = self.catalog.binance(self.market, symbol, seen);
-        let mut known = engine.market().streams();
-        let is_same = |stream: &tidegate_core::Stream| {
-            stream.instrument.key == instrument.key && stream.instrument.source == instrument.source
-        };
-        let id = match known.find(|(_, stream)| is_same(stream)) {
-            Some((id, stream)) => {
-                instrument.price_decimals = instrument.price_decimals.max(stream.instrument.price_decimals);
-                instrument.qty_decimals = instrument.qty_decimals.max(stream.instrument.qty_decimals);
-                id
-            }
-            None => InstrumentId(engine.market().streams().len() as u32),
-        };
-        inputs.push(Input::Define { id, instrument: Box::new(instrument.clone()) });
-        self.session.add(symbol, id, instrument, inputs);
+    /// The market asks for a new snapshot of a book.
+    pub fn handle_resnapshot(&mut self, id: InstrumentId) {
+        self.session.handle_resnapshot(id);
     }
+}
+
+/// The id that an instrument has on the tape already, and the decimals it was written with, or a new id.
+fn identify(mut instrument: Instrument, directory: &Directory) -> (InstrumentId, Instrument) {
+    let Some((id, known)) = directory.resolve(&instrument.to_string()) else {
+        return (directory.unused_id(), instrument);
+    };
+    instrument.price_decimals = instrument.price_decimals.max(known.price_decimals);
+    instrument.qty_decimals = instrument.qty_decimals.max(known.qty_decimals);
+    (id, instrument)
 }

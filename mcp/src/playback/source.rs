@@ -1,7 +1,7 @@
 //! Where inputs come from: captures of a venue, a tape, or Parquet.
 
 use super::captures::Captures;
-use super::watch::Watch;
+use super::feeder::{Batch, Item};
 use crate::directory::Directory;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -10,15 +10,18 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use tidegate_core::{Engine, Input, Nanos};
+use tidegate_core::InstrumentId;
 use tidegate_feeds::binance::Market;
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_history::parquet_replay::{ParquetReplay, is_parquet_folder};
 use tidegate_history::tape::segment::MAGIC;
-use tidegate_history::tape::{Recorded, TapeReader};
+use tidegate_history::tape::{self, Recorded, Step, TapeReader};
 
 /// Lines of a capture that are looked at to tell its venue.
 const DETECT_LINES_MAX: usize = 10_000;
+
+/// Recorded inputs that are read at once.
+const RECORDED_MAX: usize = 256;
 
 /// What kind of files a source is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,17 +84,17 @@ pub(super) fn open(path: &Path) -> anyhow::Result<File> {
 }
 
 /// An open source.
-pub struct Source {
-    kind: Kind,
-    /// Recordings: what has been read and not been applied.
-    next: Option<Recorded>,
-    frames: u64,
-    span: Option<(Nanos, Nanos)>,
-}
-
-enum Kind {
+pub enum Source {
+    /// A venue's own messages, which have no place in a total order yet.
     Captures(Box<Captures>),
-    Tape(Box<TapeReader>),
+    /// A tape of this program.
+    Tape {
+        /// Its segments.
+        reader: Box<TapeReader>,
+        /// The head that the last batch ended before.
+        head: Option<tape::Head>,
+    },
+    /// A projection of a tape.
     Parquet(Box<ParquetReplay>),
 }
 
@@ -107,91 +110,76 @@ impl Source {
             Format::BinanceCoinm => Market::CoinM,
             Format::Tidegate => return Source::open_recording(paths, progress),
         };
-        let captures = Captures::open(market, paths, progress)?;
-        Ok(Source { kind: Kind::Captures(Box::new(captures)), next: None, frames: 0, span: None })
+        Ok(Source::Captures(Box::new(Captures::open(market, paths, progress)?)))
     }
 
     fn open_recording(paths: &[PathBuf], progress: &ProgressBar) -> anyhow::Result<Source> {
         let [path] = paths else { bail!("--venue tidegate takes one tape folder, segment or Parquet folder") };
-        let kind = if is_parquet_folder(path) {
-            Kind::Parquet(Box::new(ParquetReplay::open(path)?))
-        } else {
-            let follower = progress.clone();
-            let reader = TapeReader::open(path, move |bytes| follower.inc(bytes))?;
-            progress.set_length(reader.len_bytes());
-            Kind::Tape(Box::new(reader))
-        };
-        Ok(Source { kind, next: None, frames: 0, span: None })
+        if is_parquet_folder(path) {
+            return Ok(Source::Parquet(Box::new(ParquetReplay::open(path)?)));
+        }
+        let follower = progress.clone();
+        let reader = TapeReader::open(path, move |bytes| follower.inc(bytes))?;
+        progress.set_length(reader.len_bytes());
+        Ok(Source::Tape { reader: Box::new(reader), head: None })
     }
 
-    /// True for a venue's own messages, which have no place in a total order yet.
+    /// True for a venue's own messages.
     pub fn is_captures(&self) -> bool {
-        matches!(self.kind, Kind::Captures(_))
+        matches!(self, Source::Captures(_))
     }
 
-    /// Messages read: lines of captures, inputs of a recording.
-    pub fn frames(&self) -> u64 {
-        match &self.kind {
-            Kind::Captures(captures) => captures.frames(),
-            Kind::Tape(_) | Kind::Parquet(_) => self.frames,
-        }
-    }
-
-    /// Lines that are no message. What a recording holds was read once already.
-    pub fn decode_errors(&self) -> u64 {
-        match &self.kind {
-            Kind::Captures(captures) => captures.decode_errors(),
-            Kind::Tape(_) | Kind::Parquet(_) => 0,
-        }
-    }
-
-    /// The times of the first and the last message that were read: see [`Source::next_ts`].
-    pub fn span(&self) -> Option<(Nanos, Nanos)> {
-        match &self.kind {
-            Kind::Captures(captures) => captures.span(),
-            Kind::Tape(_) | Kind::Parquet(_) => self.span,
-        }
-    }
-
-    /// The time of what comes next: when a capture's line was received, or a recorded input's tape time.
+    /// Fills `batch` with what comes next; it stays empty at the end.
     ///
     /// # Errors
-    /// Where the source cannot be read.
-    pub fn next_ts(&mut self, engine: &mut Engine) -> anyhow::Result<Option<Nanos>> {
-        let next = match &mut self.kind {
-            Kind::Captures(captures) => return captures.next_ts(),
-            _ if self.next.is_some() => &self.next,
-            Kind::Tape(reader) => {
-                self.next = reader.read_next(engine)?;
-                &self.next
+    /// Where the source cannot be read; what came before that is in the batch.
+    pub fn fill(&mut self, batch: &mut Batch, directory: &Directory) -> anyhow::Result<()> {
+        match self {
+            Source::Captures(captures) => captures.fill(batch, directory)?,
+            Source::Tape { reader, head } => fill_from_tape(reader, head, batch)?,
+            Source::Parquet(replay) => {
+                while batch.items.len() < RECORDED_MAX
+                    && let Some(recorded) = replay.read_next()?
+                {
+                    push(recorded, batch);
+                }
             }
-            Kind::Parquet(replay) => {
-                self.next = replay.read_next()?;
-                &self.next
-            }
-        };
-        Ok(next.as_ref().map(|recorded| recorded.ts))
+        }
+        Ok(())
     }
 
-    /// Applies what [`Source::next_ts`] told of.
-    ///
-    /// # Errors
-    /// Where it does not follow from what came before.
-    pub fn step(&mut self, engine: &mut Engine, watch: &mut Watch, directory: &Directory) -> anyhow::Result<()> {
-        if let Kind::Captures(captures) = &mut self.kind {
-            return captures.step(engine, watch, directory);
+    /// The market asks for a new snapshot of a book. A recording brings its own when its market asked.
+    pub fn handle_resnapshot(&mut self, id: InstrumentId) {
+        if let Source::Captures(captures) = self {
+            captures.handle_resnapshot(id);
         }
-        let Some(Recorded { seq, ts, input }) = self.next.take() else { return Ok(()) };
-        if let Input::Define { id, instrument } = &input {
-            directory.insert(*id, (**instrument).clone());
-        }
-        watch.at(0, seq);
-        // A recording brings its snapshots itself: nobody can be asked for one.
-        while engine.market_mut().poll_effect().is_some() {}
-        self.frames += 1;
-        self.span = Some((self.span.map_or(ts, |(first, _)| first), ts));
-        Ok(engine.replay(seq, ts, &input, watch)?)
     }
+}
+
+/// A head begins a batch: the state before its items.
+fn fill_from_tape(reader: &mut TapeReader, head: &mut Option<tape::Head>, batch: &mut Batch) -> anyhow::Result<()> {
+    batch.head = head.take();
+    while batch.items.len() < RECORDED_MAX {
+        match reader.read_next()? {
+            Some(Step::Input(recorded)) => push(recorded, batch),
+            Some(Step::Head(next)) if batch.head.is_none() && batch.items.is_empty() => batch.head = Some(next),
+            Some(Step::Head(next)) => {
+                *head = Some(next);
+                break;
+            }
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn push(Recorded { seq, ts, input }: Recorded, batch: &mut Batch) {
+    if batch.frames == 0 {
+        batch.first_ts = ts;
+    }
+    batch.last_ts = ts;
+    batch.frames += 1;
+    batch.items.push_back(Item { seq: Some(seq), ts, input });
 }
 
 #[cfg(test)]

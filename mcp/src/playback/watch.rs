@@ -49,8 +49,8 @@ impl Watch {
     }
 
     /// What follows comes from this place.
-    pub fn at(&mut self, file: usize, line: u64) {
-        self.position = Position { file, line };
+    pub fn at(&mut self, position: Position) {
+        self.position = position;
     }
 
     /// What the recorder has done, where there is one.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use tidegate_core::frame::take_frame;
-use tidegate_core::{Engine, Frame, Input, Nanos, Observer};
+use tidegate_core::{Engine, Frame, Input, Instrument, InstrumentId, Nanos, Observer};
 
 /// Reads the segments of a tape in the order of their inputs.
 pub struct TapeReader {
@@ -26,13 +26,45 @@ struct Segment {
     reader: SegmentReader<BufReader<File>>,
 }
 
-/// What the reader has come to.
-enum Step {
-    /// A segment begins: the state before `next_seq` is in the reader's bytes.
-    Head {
-        next_seq: u64,
-    },
+/// What a tape holds, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A state to go on from: the tape begins here, or continues after what is not on it.
+    Head(Head),
+    /// An input.
     Input(Recorded),
+}
+
+/// The state with which a segment begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    path: PathBuf,
+    next_seq: u64,
+    bytes: Vec<u8>,
+}
+
+impl Head {
+    /// Brings `engine` to this state.
+    ///
+    /// # Errors
+    /// [`TapeError`] where it cannot be read.
+    pub fn restore(&self, engine: &mut Engine) -> Result<(), TapeError> {
+        let head_error = |source| TapeError::Head { path: self.path.clone(), source };
+        engine.restore(self.next_seq, self.frames()).map_err(head_error)
+    }
+
+    /// The instruments it knows; frames that cannot be read are left to [`Head::restore`].
+    pub fn instruments(&self) -> impl Iterator<Item = (InstrumentId, Instrument)> {
+        self.frames().filter_map(|frame| match frame.input() {
+            Ok(Input::Define { id, instrument }) => Some((id, *instrument)),
+            _ => None,
+        })
+    }
+
+    fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
+        let mut bytes = &self.bytes[..];
+        std::iter::from_fn(move || take_frame(0, &mut bytes))
+    }
 }
 
 /// One input with the place and time it was recorded with.
@@ -80,70 +112,21 @@ impl TapeReader {
         head.map_err(|source| TapeError::Segment { path: path.clone(), source })
     }
 
-    /// The next input, for `engine` to replay. The engine is restored from a segment's head first where
-    /// that does not simply continue what came before. `None` at the end.
+    /// What comes next; `None` at the end. The head of a segment that simply continues the one before is
+    /// left out: the same state is there already.
     ///
     /// # Errors
     /// [`TapeError`]: a tape is read up to its first damage, and says where that is.
-    pub fn read_next(&mut self, engine: &mut Engine) -> Result<Option<Recorded>, TapeError> {
-        loop {
-            match self.next_step()? {
-                None => return Ok(None),
-                Some(Step::Input(recorded)) => return Ok(Some(recorded)),
-                // The same state is here already.
-                Some(Step::Head { next_seq }) if engine.seq() > 0 && next_seq == engine.seq() + 1 => {}
-                Some(Step::Head { next_seq }) => {
-                    let mut bytes = &self.bytes[..];
-                    let frames = std::iter::from_fn(|| take_frame(0, &mut bytes));
-                    engine.restore(next_seq, frames).map_err(|source| TapeError::Head { path: self.path(), source })?;
-                }
-            }
-            self.at = self.bytes.len();
-        }
-    }
-
-    /// Applies the rest of the tape to `engine`.
-    ///
-    /// # Errors
-    /// [`TapeError`], also where an input does not follow from those before it.
-    pub fn replay_all(mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<(), TapeError> {
-        while let Some(Recorded { seq, ts, input }) = self.read_next(engine)? {
-            engine
-                .replay(seq, ts, &input, observer)
-                .map_err(|source| TapeError::Engine { path: self.path(), source })?;
-        }
-        Ok(())
-    }
-
-    /// Hands every input to `visit`, heads left out, until it fails.
-    ///
-    /// # Errors
-    /// [`TapeError`], or what `visit` gives.
-    pub fn for_each<E: From<TapeError>>(
-        mut self,
-        mut visit: impl FnMut(u64, Nanos, &Input) -> Result<(), E>,
-    ) -> Result<(), E> {
-        while let Some(step) = self.next_step()? {
-            match step {
-                Step::Head { .. } => self.at = self.bytes.len(),
-                Step::Input(Recorded { seq, ts, input }) => visit(seq, ts, &input)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The segment that is being read.
-    pub fn path(&self) -> PathBuf {
-        self.open.as_ref().map_or_else(PathBuf::new, |segment| segment.path.clone())
-    }
-
-    fn next_step(&mut self) -> Result<Option<Step>, TapeError> {
+    pub fn read_next(&mut self) -> Result<Option<Step>, TapeError> {
         while self.at >= self.bytes.len() {
             match self.next_block()? {
                 None => return Ok(None),
                 Some(Block::Head { next_seq }) => {
-                    self.last.get_or_insert(next_seq.saturating_sub(1));
-                    return Ok(Some(Step::Head { next_seq }));
+                    let bytes = std::mem::take(&mut self.bytes);
+                    if self.last.is_none_or(|last| next_seq != last + 1) {
+                        self.last.get_or_insert(next_seq.saturating_sub(1));
+                        return Ok(Some(Step::Head(Head { path: self.path(), next_seq, bytes })));
+                    }
                 }
                 Some(Block::Inputs { .. } | Block::End) => {}
             }
@@ -157,6 +140,43 @@ impl TapeReader {
         self.check_order(seq, &input)?;
         self.next_seq += 1;
         Ok(Some(Step::Input(Recorded { seq, ts, input })))
+    }
+
+    /// Applies the rest of the tape to `engine`.
+    ///
+    /// # Errors
+    /// [`TapeError`], also where an input does not follow from those before it.
+    pub fn replay_all(mut self, engine: &mut Engine, observer: &mut impl Observer) -> Result<(), TapeError> {
+        while let Some(step) = self.read_next()? {
+            match step {
+                Step::Head(head) => head.restore(engine)?,
+                Step::Input(Recorded { seq, ts, input }) => engine
+                    .replay(seq, ts, &input, observer)
+                    .map_err(|source| TapeError::Engine { path: self.path(), source })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every input to `visit`, heads left out, until it fails.
+    ///
+    /// # Errors
+    /// [`TapeError`], or what `visit` gives.
+    pub fn for_each<E: From<TapeError>>(
+        mut self,
+        mut visit: impl FnMut(u64, Nanos, &Input) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(step) = self.read_next()? {
+            if let Step::Input(Recorded { seq, ts, input }) = step {
+                visit(seq, ts, &input)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The segment that is being read.
+    pub fn path(&self) -> PathBuf {
+        self.open.as_ref().map_or_else(PathBuf::new, |segment| segment.path.clone())
     }
 
     /// Numbers follow without a hole, or after one that a restart's gap accounts for.
