@@ -135,7 +135,7 @@ impl Playback {
             if let Some(applied) = self.batch.take() {
                 self.feeder.give_back(applied);
             }
-            let Some(batch) = self.feeder.next()? else { return Ok(None) };
+            let Some(batch) = self.feeder.read_next()? else { return Ok(None) };
             self.begin(&batch)?;
             self.batch = Some(batch);
         }

@@ -87,7 +87,7 @@ impl Feeder {
     ///
     /// # Errors
     /// Why the source cannot be read on.
-    pub fn next(&mut self) -> anyhow::Result<Option<Batch>> {
+    pub fn read_next(&mut self) -> anyhow::Result<Option<Batch>> {
         if let Ok(batch) = self.filled.recv() {
             return Ok(Some(batch));
         }
