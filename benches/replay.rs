@@ -6,7 +6,8 @@ use criterion::{Criterion, Throughput};
 use std::fs::File;
 use std::path::PathBuf;
 use tidegate_core::{Bounds, Engine, InstrumentId, Market, Nanos, Stamped};
-use tidegate_feeds::binance::{self, FrameError, Session};
+use tidegate_feeds::FrameError;
+use tidegate_feeds::binance::{self, BinanceSession};
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
 
@@ -31,7 +32,7 @@ fn frames(path: PathBuf) -> Vec<(Nanos, Vec<u8>)> {
 
 fn replay(frames: &[(Nanos, Vec<u8>)], catalog: &Catalog) -> Engine {
     let mut engine = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
-    let mut session = Session::new(binance::Market::Spot);
+    let mut session = BinanceSession::new(binance::Market::Spot);
     let mut inputs = Vec::new();
     for (receive_ts, frame) in frames {
         inputs.clear();

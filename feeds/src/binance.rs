@@ -8,8 +8,8 @@ pub mod codec;
 pub mod sequence;
 pub mod session;
 
-pub use codec::{Decimals, DecodeError};
-pub use session::{FrameError, Session};
+pub use codec::DecodeError;
+pub use session::BinanceSession;
 
 /// Which of Binance's markets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

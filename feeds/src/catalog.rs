@@ -5,7 +5,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_core::{Instrument, Price, Qty, Settlement, Terms};
 
-use crate::binance::{Decimals, Market};
+use crate::Decimals;
+use crate::binance::Market;
 
 /// The file that is built in.
 const BINANCE: &str = include_str!("../../data/instruments/binance-2024-08-09.toml");

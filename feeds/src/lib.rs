@@ -3,16 +3,14 @@
 //! - [`binance`]: spot, USD-M and COIN-M futures.
 //! - [`capture`]: recorded venue messages, one a line.
 //! - [`catalog`]: what is known of instruments from dated files.
-//!
-//! A session is sans-I/O: frames and times go in, [`tidegate_core::Input`]s and [`Action`]s come out.
+//! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
+//!   [`wire`]: what all codecs share.
 
 pub mod binance;
 pub mod capture;
 pub mod catalog;
+pub mod session;
+pub mod wire;
 
-/// What a session asks of whoever carries its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Fetch the order book snapshot of this venue symbol and hand it in as a frame.
-    FetchSnapshot(String),
-}
+pub use session::{Action, FrameError, Payload, Session};
+pub use wire::{Decimals, WireLevel};

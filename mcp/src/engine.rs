@@ -5,7 +5,7 @@
 //! and at most one is answered between two steps.
 
 use crate::playback::{Pace, Playback};
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_core::{
@@ -218,6 +218,11 @@ pub fn run(mut playback: Playback, mut pace: Pace, questions: &Questions) -> any
 fn next(due: Option<Duration>, engine: &Engine, questions: &Receiver<Question>) -> Next {
     let question = match due {
         Some(_) if engine.market().is_message_open() => return Next::Step,
+        // Waiting for no time at all would give way to other threads first.
+        Some(Duration::ZERO) => questions.try_recv().map_err(|error| match error {
+            TryRecvError::Empty => RecvTimeoutError::Timeout,
+            TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+        }),
         Some(wait) => questions.recv_timeout(wait),
         None => questions.recv().map_err(|_| RecvTimeoutError::Disconnected),
     };

@@ -37,9 +37,29 @@ pub enum GapCause {
     Unrepresentable = 2,
     /// More was waiting for a snapshot than may be kept.
     BufferFull = 3,
+    /// The connection was lost.
+    Disconnected = 4,
+    /// The venue's checksum does not fit the book.
+    Checksum = 5,
+    /// The recorder could not keep up: what lies between is not on the tape.
+    RecorderFull = 6,
+    /// The engine could not keep up: what lies between was not applied.
+    QueueFull = 7,
 }
 
 impl GapCause {
+    /// Every cause, by code.
+    pub const ALL: [GapCause; 8] = [
+        GapCause::Sequence,
+        GapCause::Restart,
+        GapCause::Unrepresentable,
+        GapCause::BufferFull,
+        GapCause::Disconnected,
+        GapCause::Checksum,
+        GapCause::RecorderFull,
+        GapCause::QueueFull,
+    ];
+
     /// The name shown to people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,6 +67,10 @@ impl GapCause {
             GapCause::Restart => "restart",
             GapCause::Unrepresentable => "unrepresentable",
             GapCause::BufferFull => "buffer_full",
+            GapCause::Disconnected => "disconnected",
+            GapCause::Checksum => "checksum",
+            GapCause::RecorderFull => "recorder_full",
+            GapCause::QueueFull => "queue_full",
         }
     }
 }
@@ -402,11 +426,7 @@ fn decode_gap(from: &mut Decoder<'_>) -> Result<Gap, DecodeError> {
     Ok(Gap {
         id: (id != u32::MAX).then_some(InstrumentId(id)),
         family: from.code("family", Family::from_code)?,
-        cause: from.code("cause", |code| {
-            [GapCause::Sequence, GapCause::Restart, GapCause::Unrepresentable, GapCause::BufferFull]
-                .get(usize::from(code))
-                .copied()
-        })?,
+        cause: from.code("cause", |code| GapCause::ALL.get(usize::from(code)).copied())?,
         from: from.get(Buf::try_get_u64_le)?,
         to: from.get(Buf::try_get_u64_le)?,
     })

@@ -7,6 +7,7 @@ use std::fmt;
 use tidegate_core::{Nanos, NumberError, Price, Qty, Side};
 
 use super::sequence::Numbers;
+use crate::wire::{Decimals, WireLevel};
 
 /// Longest frame that is read, in bytes: four times the largest snapshot (5,000 levels a side).
 pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -38,34 +39,6 @@ pub enum DecodeError {
     /// More than [`LEVELS_MAX`] levels.
     #[error("more than {LEVELS_MAX} levels")]
     TooManyLevels,
-}
-
-/// Most decimals written in a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Decimals {
-    /// Of its prices.
-    pub price: u8,
-    /// Of its quantities.
-    pub qty: u8,
-}
-
-impl Decimals {
-    /// The larger of each.
-    #[must_use]
-    pub fn max(self, other: Decimals) -> Decimals {
-        Decimals { price: self.price.max(other.price), qty: self.qty.max(other.qty) }
-    }
-}
-
-/// One level as the venue sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireLevel {
-    /// Which side.
-    pub side: Side,
-    /// Price.
-    pub price: Price,
-    /// Absolute quantity; zero removes the level.
-    pub qty: Qty,
 }
 
 /// Which stream a trade came by.

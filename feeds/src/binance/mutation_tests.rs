@@ -81,7 +81,7 @@ fn wide(text: &str) -> Option<i128> {
 fn damaged_frames_give_what_their_text_says_or_one_error() {
     let count = cases::count(1_000_000, 10_000_000);
     let mut rng = SmallRng::seed_from_u64(3);
-    let mut session = Session::new(Market::Spot);
+    let mut session = BinanceSession::new(Market::Spot);
     let mut out = Vec::new();
     session.add("X", InstrumentId(0), Catalog::default().binance(Market::Spot, "X", Decimals::default()), &mut out);
     let mut levels = Vec::new();

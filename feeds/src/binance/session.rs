@@ -1,9 +1,9 @@
 //! A Binance market-data session: frames in, inputs out, with every hole found and named.
 
 use super::Market;
-use super::codec::{self, Decimals, DecodeError, Kind, Message, TradeStream, WireLevel};
+use super::codec::{self, DecodeError, Kind, Message, TradeStream};
 use super::sequence::{Numbers, Verdict};
-use crate::Action;
+use crate::{Action, Decimals, FrameError, WireLevel};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
 
@@ -13,25 +13,9 @@ const WAITING_LEVELS_MAX: usize = 500_000;
 /// Snapshots that wait for their symbol.
 const NAMELESS_MAX: usize = 16;
 
-/// Why a frame gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// It is not a message.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// It is about a symbol that was not added: nothing was done, the frame may be handed in again.
-    #[error("symbol {symbol} was not subscribed")]
-    UnknownSymbol {
-        /// The venue's symbol.
-        symbol: String,
-        /// Decimals that the frame writes.
-        decimals: Decimals,
-    },
-}
-
 /// One connection's worth of symbols of one Binance market.
 #[derive(Debug)]
-pub struct Session {
+pub struct BinanceSession {
     market: Market,
     symbols: BTreeMap<String, Symbol>,
     /// Spot's snapshot does not say whose it is: it waits for the first symbol whose changes connect to
@@ -41,10 +25,10 @@ pub struct Session {
     actions: VecDeque<Action>,
 }
 
-impl Session {
+impl BinanceSession {
     /// A session without symbols.
-    pub fn new(market: Market) -> Session {
-        Session {
+    pub fn new(market: Market) -> BinanceSession {
+        BinanceSession {
             market,
             symbols: BTreeMap::new(),
             nameless: VecDeque::new(),
@@ -74,7 +58,7 @@ impl Session {
                 if matches!(error, DecodeError::Number(number) if number.is_unrepresentable()) {
                     self.close_unrepresentable(frame, out);
                 }
-                Err(error.into())
+                Err(FrameError::Decode(error.into()))
             }
         };
         self.levels = levels;

@@ -9,14 +9,15 @@ use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use tidegate_core::{Input, Instrument, InstrumentId};
-use tidegate_feeds::binance::{FrameError, Market, Session};
+use tidegate_feeds::FrameError;
+use tidegate_feeds::binance::{BinanceSession, Market};
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
 
 /// One or more capture files, read as one stream.
 pub struct Captures {
     market: Market,
-    session: Session,
+    session: BinanceSession,
     catalog: Catalog,
     waiting: VecDeque<(PathBuf, Reader)>,
     file: usize,
@@ -38,7 +39,7 @@ impl Captures {
         }
         Ok(Captures {
             market,
-            session: Session::new(market),
+            session: BinanceSession::new(market),
             catalog: Catalog::built_in()?,
             waiting,
             file: 0,

@@ -1,0 +1,88 @@
+//! What every venue's session is to whoever carries its bytes.
+
+use crate::wire::Decimals;
+use tidegate_core::{Input, Instrument, InstrumentId, Nanos};
+
+/// One message of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// Text, not yet checked to be UTF-8.
+    Text(&'a [u8]),
+    /// Binary.
+    Binary(&'a [u8]),
+}
+
+/// What a session asks of whoever carries its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send this text message.
+    Send(String),
+    /// Fetch the order book snapshot of this venue symbol; hand it to [`Session::handle_snapshot`].
+    FetchSnapshot(String),
+    /// Close this connection and open another; the text says why.
+    Reconnect(&'static str),
+}
+
+/// Why a frame gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// It is not a message of the venue; the venue's codec says why.
+    #[error(transparent)]
+    Decode(Box<dyn std::error::Error + Send + Sync>),
+    /// It is about a symbol that was not added: nothing was done, the frame may be handed in again.
+    #[error("symbol {symbol} was not subscribed")]
+    UnknownSymbol {
+        /// The venue's symbol.
+        symbol: String,
+        /// Decimals that the frame writes.
+        decimals: Decimals,
+    },
+}
+
+/// One connection's worth of a venue's symbols, without I/O: messages and times go in, inputs and actions
+/// come out. Everything that a method learns is appended to `out` in the order in which it is to be
+/// applied.
+pub trait Session: Send {
+    /// Takes on a symbol whose instrument is defined under `id`. It is asked for when the connection is open,
+    /// at once where it is open already.
+    fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument);
+
+    /// The venue delivers a symbol without having been seen to be asked for it, as in a capture.
+    fn assume_subscribed(&mut self, symbol: &str, out: &mut Vec<Input>);
+
+    /// A new connection is open: nothing is subscribed yet.
+    fn handle_open(&mut self, now: Nanos);
+
+    /// Takes one message received at `now`.
+    ///
+    /// # Errors
+    /// [`FrameError`]; a value that cannot be held has closed its stream all the same.
+    fn handle_message(&mut self, now: Nanos, payload: Payload<'_>, out: &mut Vec<Input>) -> Result<(), FrameError>;
+
+    /// Takes the answer to [`Action::FetchSnapshot`].
+    ///
+    /// # Errors
+    /// [`FrameError`]; the snapshot has been asked for again then.
+    fn handle_snapshot(
+        &mut self,
+        now: Nanos,
+        symbol: &str,
+        body: &[u8],
+        out: &mut Vec<Input>,
+    ) -> Result<(), FrameError>;
+
+    /// The connection is gone: what it carried is lost until the next one has brought it again.
+    fn handle_close(&mut self, now: Nanos, out: &mut Vec<Input>);
+
+    /// [`Session::next_timeout`] has passed.
+    fn handle_timeout(&mut self, now: Nanos, out: &mut Vec<Input>);
+
+    /// When the session wants to be woken, if it waits for something.
+    fn next_timeout(&self) -> Option<Nanos>;
+
+    /// The market knows ever less of this book, or doubts it: a new snapshot is needed.
+    fn handle_resnapshot(&mut self, id: InstrumentId);
+
+    /// What to do next, if anything.
+    fn poll_action(&mut self) -> Option<Action>;
+}
