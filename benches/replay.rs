@@ -6,10 +6,10 @@ use criterion::{Criterion, Throughput};
 use std::fs::File;
 use std::path::PathBuf;
 use tidegate_core::{Bounds, Engine, InstrumentId, Market, Nanos, Stamped};
-use tidegate_feeds::FrameError;
 use tidegate_feeds::binance::{self, BinanceSession};
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
+use tidegate_feeds::{FrameError, Payload, Session};
 
 const BOUNDS: Bounds =
     Bounds { book_levels_max: 8_192, bars_max: 500, instruments_max: 16, stale_after: Nanos::new(5_000_000_000) };
@@ -37,12 +37,13 @@ fn replay(frames: &[(Nanos, Vec<u8>)], catalog: &Catalog) -> Engine {
     for (receive_ts, frame) in frames {
         inputs.clear();
         if let Err(FrameError::UnknownSymbol { symbol, decimals }) =
-            session.handle_frame(*receive_ts, frame, &mut inputs)
+            session.handle_message(*receive_ts, Payload::Text(frame), &mut inputs)
         {
             let (id, instrument) = (InstrumentId(0), catalog.binance(binance::Market::Spot, &symbol, decimals));
             inputs.push(tidegate_core::Input::Define { id, instrument: Box::new(instrument.clone()) });
-            session.add(&symbol, id, instrument, &mut inputs);
-            session.handle_frame(*receive_ts, frame, &mut inputs).expect("a frame of the capture");
+            session.add(&symbol, id, instrument);
+            session.assume_subscribed(&symbol, &mut inputs);
+            session.handle_message(*receive_ts, Payload::Text(frame), &mut inputs).expect("a frame of the capture");
         }
         for input in &inputs {
             engine.input(*receive_ts, input, &mut |_: &Market, _: Stamped<'_>| {}).expect("an input of the session");

@@ -5,8 +5,10 @@
 //! <https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams>.
 
 pub mod codec;
+mod control;
 pub mod sequence;
 pub mod session;
+mod symbol;
 
 pub use codec::DecodeError;
 pub use session::BinanceSession;
@@ -30,6 +32,45 @@ impl Market {
             Market::UsdM => "BINANCE-USDM",
             Market::CoinM => "BINANCE-COINM",
         }
+    }
+
+    /// Where its streams are read: one connection carries them all.
+    pub const fn stream_url(self) -> &'static str {
+        match self {
+            Market::Spot => "wss://stream.binance.com:9443/stream",
+            Market::UsdM => "wss://fstream.binance.com/stream",
+            Market::CoinM => "wss://dstream.binance.com/stream",
+        }
+    }
+
+    /// Where its REST answers.
+    pub const fn rest_url(self) -> &'static str {
+        match self {
+            Market::Spot => "https://api.binance.com",
+            Market::UsdM => "https://fapi.binance.com",
+            Market::CoinM => "https://dapi.binance.com",
+        }
+    }
+
+    /// Path and query of the order book snapshot of a symbol: as deep as half a book of ours.
+    pub fn snapshot_path(self, symbol: &str) -> String {
+        let path = match self {
+            Market::Spot => "/api/v3/depth",
+            Market::UsdM => "/fapi/v1/depth",
+            Market::CoinM => "/dapi/v1/depth",
+        };
+        format!("{path}?symbol={symbol}&limit=1000")
+    }
+
+    /// The streams of a symbol: changes of the book, trades, best bid and ask. USD-M futures document only
+    /// aggregate trades.
+    pub fn streams(self, symbol: &str) -> [String; 3] {
+        let symbol = symbol.to_lowercase();
+        let trades = match self {
+            Market::Spot => "trade",
+            Market::UsdM | Market::CoinM => "aggTrade",
+        };
+        [format!("{symbol}@depth@100ms"), format!("{symbol}@{trades}"), format!("{symbol}@bookTicker")]
     }
 
     /// The key of a venue symbol, such as `BINANCE:BTCUSDT`.

@@ -9,6 +9,7 @@
 pub mod binance;
 pub mod capture;
 pub mod catalog;
+mod requests;
 pub mod session;
 pub mod wire;
 

@@ -1,6 +1,7 @@
 //! Seeded damage to frames: each gives a message that its text really says, or one error.
 
 use super::*;
+use crate::Decimals;
 use crate::binance::codec::decode;
 use crate::catalog::Catalog;
 use rand::rngs::SmallRng;
@@ -83,13 +84,14 @@ fn damaged_frames_give_what_their_text_says_or_one_error() {
     let mut rng = SmallRng::seed_from_u64(3);
     let mut session = BinanceSession::new(Market::Spot);
     let mut out = Vec::new();
-    session.add("X", InstrumentId(0), Catalog::default().binance(Market::Spot, "X", Decimals::default()), &mut out);
+    session.add("X", InstrumentId(0), Catalog::default().binance(Market::Spot, "X", Decimals::default()));
+    session.assume_subscribed("X", &mut out);
     let mut levels = Vec::new();
     let (mut messages, mut errors) = (0u64, 0u64);
     for case in 0..count {
         let frame = damage(FRAMES[case as usize % FRAMES.len()], &mut rng);
         out.clear();
-        let result = session.handle_frame(Nanos::new(case as i64), &frame, &mut out);
+        let result = session.handle_message(Nanos::new(case as i64), Payload::Text(&frame), &mut out);
         match &result {
             Ok(()) | Err(FrameError::UnknownSymbol { .. }) => messages += 1,
             Err(FrameError::Decode(_)) => errors += 1,

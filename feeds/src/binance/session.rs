@@ -1,28 +1,136 @@
-//! A Binance market-data session: frames in, inputs out, with every hole found and named.
+//! A Binance market-data session: messages in, inputs out, with every hole found and named.
 
-use super::Market;
-use super::codec::{self, DecodeError, Kind, Message, TradeStream};
-use super::sequence::{Numbers, Verdict};
-use crate::{Action, Decimals, FrameError, WireLevel};
+use super::codec::{self, DecodeError, Kind, Message};
+use super::sequence::Verdict;
+use super::symbol::{Depth, Snapshot, Symbol};
+use super::{Market, control};
+use crate::requests::{ATTEMPTS_MAX, Requests};
+use crate::{Action, FrameError, Payload, Session, WireLevel};
 use std::collections::{BTreeMap, VecDeque};
-use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
-
-/// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
-const WAITING_LEVELS_MAX: usize = 500_000;
+use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos};
 
 /// Snapshots that wait for their symbol.
 const NAMELESS_MAX: usize = 16;
+
+/// Symbols in one request: the venue takes few messages, and no endless ones.
+const REQUEST_SYMBOLS_MAX: usize = 50;
 
 /// One connection's worth of symbols of one Binance market.
 #[derive(Debug)]
 pub struct BinanceSession {
     market: Market,
     symbols: BTreeMap<String, Symbol>,
-    /// Spot's snapshot does not say whose it is: it waits for the first symbol whose changes connect to
-    /// it.
+    /// Spot's snapshot does not say whose it is: in a capture it waits for the first symbol whose changes
+    /// connect to it.
     nameless: VecDeque<Snapshot>,
     levels: Vec<WireLevel>,
     actions: VecDeque<Action>,
+    requests: Requests,
+    /// When the connection was opened or last spoke; `None` while there is none.
+    open: Option<Nanos>,
+}
+
+impl Session for BinanceSession {
+    fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument) {
+        self.symbols.insert(symbol.to_owned(), Symbol::new(id, instrument));
+        if let Some(now) = self.open {
+            self.subscribe(vec![symbol.to_owned()], 1, now);
+        }
+    }
+
+    fn assume_subscribed(&mut self, symbol: &str, out: &mut Vec<Input>) {
+        if let Some(known) = self.symbols.get_mut(symbol) {
+            known.subscribed(out);
+            self.actions.push_back(Action::FetchSnapshot(symbol.to_owned()));
+        }
+    }
+
+    fn handle_open(&mut self, now: Nanos) {
+        self.open = Some(now);
+        let symbols: Vec<String> = self.symbols.keys().cloned().collect();
+        for chunk in symbols.chunks(REQUEST_SYMBOLS_MAX) {
+            self.subscribe(chunk.to_vec(), 1, now);
+        }
+    }
+
+    fn handle_message(&mut self, now: Nanos, payload: Payload<'_>, out: &mut Vec<Input>) -> Result<(), FrameError> {
+        let Payload::Text(text) = payload else { return Err(FrameError::Decode(DecodeError::Json.into())) };
+        if self.open.is_some() {
+            self.open = Some(now);
+        }
+        match control::read(text) {
+            Some(control::Message::Answer { id, error: None }) => {
+                for symbol in self.requests.acknowledge(id).into_iter().flatten() {
+                    self.assume_subscribed(&symbol, out);
+                }
+                Ok(())
+            }
+            Some(control::Message::Answer { id, error: Some(error) }) => {
+                // Asked again when the answer is overdue: an endless quarrel helps nobody.
+                tracing::warn!("{} refuses request {id}: {error}", self.market.prefix());
+                Ok(())
+            }
+            Some(control::Message::Shutdown) => {
+                self.actions.push_back(Action::Reconnect("the venue ends this connection"));
+                Ok(())
+            }
+            None => self.handle_frame(now, text, out),
+        }
+    }
+
+    fn handle_snapshot(&mut self, now: Nanos, name: &str, body: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
+        let mut levels = std::mem::take(&mut self.levels);
+        let decoded = codec::decode(body, &mut levels);
+        let result = match (decoded, self.symbols.get_mut(name)) {
+            (Ok(Message::Snapshot { last, time, decimals, .. }), Some(symbol)) => {
+                symbol.widen(decimals, out);
+                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.clone() };
+                Ok(symbol.handle_snapshot(self.market, &snapshot, out))
+            }
+            (Ok(_), _) => Err(DecodeError::UnknownStream),
+            (Err(error), _) => Err(error),
+        };
+        self.levels = levels;
+        if !matches!(result, Ok(false)) {
+            self.actions.push_back(Action::FetchSnapshot(name.to_owned()));
+        }
+        result.map(|_| ()).map_err(|error| FrameError::Decode(error.into()))
+    }
+
+    fn handle_close(&mut self, _now: Nanos, out: &mut Vec<Input>) {
+        self.open = None;
+        self.requests.clear();
+        self.actions.clear();
+        for symbol in self.symbols.values_mut() {
+            symbol.disconnect(out);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Nanos, _out: &mut Vec<Input>) {
+        while let Some(overdue) = self.requests.take_overdue(now) {
+            if overdue.attempts >= ATTEMPTS_MAX {
+                self.actions.push_back(Action::Reconnect("the venue does not answer a subscription"));
+                return;
+            }
+            self.subscribe(overdue.symbols, overdue.attempts + 1, now);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Nanos> {
+        self.requests.next_deadline()
+    }
+
+    fn handle_resnapshot(&mut self, id: InstrumentId) {
+        if let Some((name, symbol)) = self.symbols.iter_mut().find(|(_, symbol)| symbol.id == id)
+            && symbol.refresh()
+        {
+            self.actions.push_back(Action::FetchSnapshot(name.clone()));
+        }
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
 }
 
 impl BinanceSession {
@@ -34,26 +142,22 @@ impl BinanceSession {
             nameless: VecDeque::new(),
             levels: Vec::new(),
             actions: VecDeque::new(),
+            requests: Requests::default(),
+            open: None,
         }
     }
 
-    /// Takes on a symbol whose instrument has been defined under `id`.
-    pub fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument, out: &mut Vec<Input>) {
-        for family in [Family::Book, Family::Trades, Family::Quotes] {
-            out.push(Input::State { id, family, fact: Fact::Subscribed });
-        }
-        self.actions.push_back(Action::FetchSnapshot(symbol.to_owned()));
-        self.symbols.insert(symbol.to_owned(), Symbol::new(id, instrument));
+    fn subscribe(&mut self, symbols: Vec<String>, attempts: u8, now: Nanos) {
+        let streams = symbols.iter().flat_map(|symbol| self.market.streams(symbol)).collect();
+        let id = self.requests.ask(symbols, attempts, now);
+        self.actions.push_back(Action::Send(control::subscribe(id, streams)));
     }
 
-    /// Takes one frame received at `now`; appends what it means to `out`.
-    ///
-    /// # Errors
-    /// [`FrameError`]; a value that cannot be held has closed its stream all the same.
-    pub fn handle_frame(&mut self, now: Nanos, frame: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
+    /// Takes a market-data message, or in a capture the snapshot between them.
+    fn handle_frame(&mut self, now: Nanos, frame: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
         let mut levels = std::mem::take(&mut self.levels);
         let result = match codec::decode(frame, &mut levels) {
-            Ok(message) => self.handle_message(now, message, &levels, out),
+            Ok(message) => self.handle_decoded(now, message, &levels, out),
             Err(error) => {
                 if matches!(error, DecodeError::Number(number) if number.is_unrepresentable()) {
                     self.close_unrepresentable(frame, out);
@@ -65,24 +169,7 @@ impl BinanceSession {
         result
     }
 
-    /// The market knows ever less of this book: a new snapshot is fetched. Until it comes the book goes
-    /// on, and the changes are kept to be applied once more on top of it.
-    pub fn handle_resnapshot(&mut self, id: InstrumentId) {
-        if let Some((name, symbol)) = self.symbols.iter_mut().find(|(_, symbol)| symbol.id == id)
-            && let Book::Following { kept, .. } = &mut symbol.book
-            && kept.is_none()
-        {
-            *kept = Some(Waiting::default());
-            self.actions.push_back(Action::FetchSnapshot(name.clone()));
-        }
-    }
-
-    /// What to do next, if anything.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
-    }
-
-    fn handle_message(
+    fn handle_decoded(
         &mut self,
         now: Nanos,
         message: Message<'_>,
@@ -162,282 +249,6 @@ impl BinanceSession {
             },
             out,
         );
-    }
-}
-
-/// A depth message that is or was waiting to be applied.
-#[derive(Debug)]
-struct Depth {
-    numbers: Numbers,
-    venue_ts: Nanos,
-    receive_ts: Nanos,
-    levels: Vec<WireLevel>,
-}
-
-#[derive(Debug)]
-struct Snapshot {
-    last: u64,
-    venue_ts: Option<Nanos>,
-    receive_ts: Nanos,
-    levels: Vec<WireLevel>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    depths: VecDeque<Depth>,
-    levels: usize,
-}
-
-impl Waiting {
-    /// Keeps a change; true where more is kept than may be.
-    fn push(&mut self, depth: Depth) -> bool {
-        // An empty change takes room too.
-        self.levels += depth.levels.len() + 1;
-        self.depths.push_back(depth);
-        self.levels > WAITING_LEVELS_MAX
-    }
-}
-
-#[derive(Debug)]
-enum Book {
-    /// No snapshot yet: changes wait.
-    Waiting(Waiting),
-    /// The book stands at update id `last`; `is_first` until a change has followed the snapshot. `kept`
-    /// are the changes since a new snapshot was asked for.
-    Following { last: u64, is_first: bool, kept: Option<Waiting> },
-    /// Closed for good.
-    Closed,
-}
-
-#[derive(Debug)]
-struct Symbol {
-    id: InstrumentId,
-    instrument: Instrument,
-    book: Book,
-    /// The stream whose trades are counted: the first one that is seen. The other is ignored.
-    trade_stream: Option<TradeStream>,
-    last_trade: Option<u64>,
-    trades_closed: bool,
-    tickers_closed: bool,
-}
-
-impl Symbol {
-    fn new(id: InstrumentId, instrument: Instrument) -> Symbol {
-        Symbol {
-            id,
-            instrument,
-            book: Book::Waiting(Waiting::default()),
-            trade_stream: None,
-            last_trade: None,
-            trades_closed: false,
-            tickers_closed: false,
-        }
-    }
-
-    /// A snapshot would be of use.
-    fn is_waiting(&self) -> bool {
-        matches!(self.book, Book::Waiting(_) | Book::Following { kept: Some(_), .. })
-    }
-
-    /// The changes that wait for a snapshot.
-    fn waiting(&self) -> Option<&Waiting> {
-        match &self.book {
-            Book::Waiting(waiting) => Some(waiting),
-            Book::Following { kept, .. } => kept.as_ref(),
-            Book::Closed => None,
-        }
-    }
-
-    /// Defines the instrument anew when a message writes more decimals than any before.
-    fn widen(&mut self, seen: Decimals, out: &mut Vec<Input>) {
-        let known = Decimals { price: self.instrument.price_decimals, qty: self.instrument.qty_decimals };
-        let wider = known.max(seen);
-        if wider != known {
-            self.instrument.price_decimals = wider.price;
-            self.instrument.qty_decimals = wider.qty;
-            out.push(Input::Define { id: self.id, instrument: Box::new(self.instrument.clone()) });
-        }
-    }
-
-    /// Takes a change of the book; true where a snapshot is needed from now on.
-    fn handle_depth(&mut self, market: Market, depth: Depth, out: &mut Vec<Input>) -> bool {
-        match &mut self.book {
-            Book::Closed => false,
-            Book::Waiting(waiting) => {
-                if !waiting.push(depth) {
-                    return false;
-                }
-                *waiting = Waiting::default();
-                self.push_gap(Family::Book, GapCause::BufferFull, 0, 0, out);
-                true
-            }
-            Book::Following { last, is_first, kept } => {
-                let last = *last;
-                let verdict = if *is_first {
-                    market.judge_first(last, depth.numbers)
-                } else {
-                    market.judge_next(last, depth.numbers)
-                };
-                match verdict {
-                    Verdict::Stale => false,
-                    Verdict::Apply => {
-                        let mut kept = kept.take();
-                        self.push_depth(&depth, out);
-                        self.book = Book::Following { last: depth.numbers.last, is_first: false, kept: None };
-                        let is_full = kept.as_mut().is_some_and(|kept| kept.push(depth));
-                        if let Book::Following { kept: place, .. } = &mut self.book {
-                            // The snapshot did not come in time: it is asked for again.
-                            *place = kept.map(|kept| if is_full { Waiting::default() } else { kept });
-                        }
-                        is_full
-                    }
-                    Verdict::Gap => {
-                        self.push_gap(
-                            Family::Book,
-                            GapCause::Sequence,
-                            last.saturating_add(1),
-                            depth.numbers.first,
-                            out,
-                        );
-                        let mut waiting = Waiting::default();
-                        waiting.push(depth);
-                        self.book = Book::Waiting(waiting);
-                        true
-                    }
-                }
-            }
-        }
-    }
-
-    /// How the first waiting change that is newer than a snapshot follows it.
-    fn first_verdict(&self, market: Market, snapshot: u64) -> Option<Verdict> {
-        let mut verdicts = self.waiting()?.depths.iter().map(|depth| market.judge_first(snapshot, depth.numbers));
-        verdicts.find(|&verdict| verdict != Verdict::Stale)
-    }
-
-    /// Takes a snapshot; true where it is too old for what waits, and another is needed.
-    fn handle_snapshot(&mut self, market: Market, snapshot: &Snapshot, out: &mut Vec<Input>) -> bool {
-        let is_behind = matches!(self.book, Book::Following { last, .. } if snapshot.last < last);
-        match self.first_verdict(market, snapshot.last) {
-            Some(Verdict::Gap) => return true,
-            // What was applied after the snapshot was not kept.
-            None if is_behind && self.is_waiting() => return true,
-            _ => {}
-        }
-        let depths = match std::mem::replace(&mut self.book, Book::Closed) {
-            Book::Waiting(waiting) | Book::Following { kept: Some(waiting), .. } => waiting.depths,
-            // Nobody asked for this one.
-            book => {
-                self.book = book;
-                return false;
-            }
-        };
-        self.book = Book::Following { last: snapshot.last, is_first: true, kept: None };
-        self.push_snapshot(snapshot, out);
-        let mut needs_snapshot = false;
-        for depth in depths {
-            needs_snapshot |= self.handle_depth(market, depth, out);
-        }
-        needs_snapshot
-    }
-
-    fn handle_ticker(
-        &mut self,
-        now: Nanos,
-        last: u64,
-        time: Option<Nanos>,
-        bid: WireLevel,
-        ask: WireLevel,
-        out: &mut Vec<Input>,
-    ) {
-        if self.tickers_closed {
-            return;
-        }
-        let (flags, venue_ts) = stamp(time, now);
-        let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
-        out.push(self.event(flags, venue_ts, now, Body::Message { first: last, last }));
-        out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
-    }
-
-    fn handle_trade(
-        &mut self,
-        now: Nanos,
-        stream: TradeStream,
-        id: u64,
-        time: Nanos,
-        fill: Option<WireLevel>,
-        out: &mut Vec<Input>,
-    ) {
-        let is_counted = *self.trade_stream.get_or_insert(stream) == stream;
-        if self.trades_closed || !is_counted || self.last_trade.is_some_and(|last| id <= last) {
-            return;
-        }
-        if let Some(last) = self.last_trade.filter(|&last| id > last.saturating_add(1)) {
-            self.push_gap(Family::Trades, GapCause::Sequence, last + 1, id, out);
-        }
-        self.last_trade = Some(id);
-        // Futures number what was no trade at a price: insurance fund, liquidation by agreement.
-        let Some(WireLevel { side, price, qty }) = fill else { return };
-        out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
-    }
-
-    /// Ends a family whose values cannot be held: once, loudly.
-    fn close(&mut self, family: Family, out: &mut Vec<Input>) {
-        let was_closed = match family {
-            Family::Book => matches!(std::mem::replace(&mut self.book, Book::Closed), Book::Closed),
-            Family::Trades => std::mem::replace(&mut self.trades_closed, true),
-            Family::Quotes => std::mem::replace(&mut self.tickers_closed, true),
-            Family::Statistics => return,
-        };
-        if !was_closed {
-            self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
-        }
-    }
-
-    fn push_snapshot(&self, snapshot: &Snapshot, out: &mut Vec<Input>) {
-        let (flags, venue_ts) = stamp(snapshot.venue_ts, snapshot.receive_ts);
-        let flags = flags.with(Flags::SNAPSHOT);
-        let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
-        self.push_message(flags, venue_ts, snapshot.receive_ts, &opening, &snapshot.levels, out);
-        out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });
-    }
-
-    fn push_depth(&self, depth: &Depth, out: &mut Vec<Input>) {
-        let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
-        self.push_message(Flags::NONE, depth.venue_ts, depth.receive_ts, &opening, &depth.levels, out);
-    }
-
-    fn push_message(
-        &self,
-        flags: Flags,
-        venue_ts: Nanos,
-        receive_ts: Nanos,
-        opening: &[Body],
-        levels: &[WireLevel],
-        out: &mut Vec<Input>,
-    ) {
-        let levels = levels.iter().map(|&WireLevel { side, price, qty }| Body::Level { side, orders: 0, price, qty });
-        let mut bodies = opening.iter().copied().chain(levels).peekable();
-        while let Some(body) = bodies.next() {
-            let flags = if bodies.peek().is_none() { flags.with(Flags::LAST) } else { flags };
-            out.push(self.event(flags, venue_ts, receive_ts, body));
-        }
-    }
-
-    fn push_gap(&self, family: Family, cause: GapCause, from: u64, to: u64, out: &mut Vec<Input>) {
-        out.push(Input::Gap(Gap { id: Some(self.id), family, cause, from, to }));
-    }
-
-    fn event(&self, flags: Flags, venue_ts: Nanos, receive_ts: Nanos, body: Body) -> Input {
-        Input::Event(Event { id: self.id, flags, venue_ts, receive_ts, body })
-    }
-}
-
-/// The venue's time, or the receive time and the mark that says so.
-fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
-    match time {
-        Some(time) => (Flags::NONE, time),
-        None => (Flags::TIME_RECEIVED, now),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::Catalog;
-use tidegate_core::{Bounds, Engine, StreamState};
+use tidegate_core::{Bounds, Engine, Fact, GapCause, StreamState};
 
 const ID: InstrumentId = InstrumentId(0);
 
@@ -38,13 +38,14 @@ impl Harness {
     fn frame(&mut self, frame: &str) -> Result<(), FrameError> {
         self.now += 1;
         let mut out = Vec::new();
-        let mut result = self.session.handle_frame(Nanos::new(self.now), frame.as_bytes(), &mut out);
+        let mut result = self.session.handle_message(Nanos::new(self.now), Payload::Text(frame.as_bytes()), &mut out);
         if let Err(FrameError::UnknownSymbol { symbol, decimals }) = &result {
             let id = InstrumentId(self.engine.market().streams().len() as u32);
             let instrument = Catalog::default().binance(self.market, symbol, *decimals);
             out.push(Input::Define { id, instrument: Box::new(instrument.clone()) });
-            self.session.add(symbol, id, instrument, &mut out);
-            result = self.session.handle_frame(Nanos::new(self.now), frame.as_bytes(), &mut out);
+            self.session.add(symbol, id, instrument);
+            self.session.assume_subscribed(symbol, &mut out);
+            result = self.session.handle_message(Nanos::new(self.now), Payload::Text(frame.as_bytes()), &mut out);
         }
         self.apply(&out);
         result
@@ -256,4 +257,81 @@ fn a_resnapshot_replaces_a_book_that_goes_on_until_it_comes() {
     spot.depth(11, 12, None, "42");
     spot.depth(13, 13, None, "41");
     assert_eq!((spot.shown(), spot.gaps.len()), (live("44"), 0));
+}
+
+fn connected(now: i64) -> (BinanceSession, Vec<Input>) {
+    let mut session = BinanceSession::new(Market::Spot);
+    session.add("BTCUSDT", ID, Catalog::default().binance(Market::Spot, "BTCUSDT", crate::Decimals::default()));
+    assert_eq!(session.poll_action(), None, "nothing can be sent before the connection is open");
+    session.handle_open(Nanos::new(now));
+    (session, Vec::new())
+}
+
+fn sent(session: &mut BinanceSession) -> (u64, String) {
+    let Some(Action::Send(text)) = session.poll_action() else { panic!("nothing was sent") };
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    (value["id"].as_u64().unwrap(), text)
+}
+
+fn say(session: &mut BinanceSession, now: i64, text: &str, out: &mut Vec<Input>) {
+    session.handle_message(Nanos::new(now), Payload::Text(text.as_bytes()), out).unwrap();
+}
+
+#[test]
+fn a_symbol_is_subscribed_when_the_venue_says_so() {
+    let (mut session, mut out) = connected(0);
+    let (id, text) = sent(&mut session);
+    assert!(text.contains("btcusdt@depth@100ms") && text.contains("btcusdt@trade") && text.contains("@bookTicker"));
+    assert!(out.is_empty() && session.poll_action().is_none());
+    say(&mut session, 1, &format!(r#"{{"result":null,"id":{id}}}"#), &mut out);
+    assert_eq!(out.len(), 3, "three families are subscribed: {out:?}");
+    assert_eq!(session.poll_action(), Some(Action::FetchSnapshot("BTCUSDT".to_owned())));
+    assert_eq!(session.next_timeout(), None);
+    session
+        .handle_snapshot(Nanos::new(2), "BTCUSDT", br#"{"lastUpdateId":5,"bids":[["9","1"]],"asks":[]}"#, &mut out)
+        .unwrap();
+    assert!(matches!(out.last(), Some(Input::State { fact: Fact::SnapshotComplete, .. })));
+    assert!(session.handle_snapshot(Nanos::new(3), "BTCUSDT", b"<html>", &mut out).is_err());
+    assert_eq!(session.poll_action(), Some(Action::FetchSnapshot("BTCUSDT".to_owned())), "and it is asked for again");
+}
+
+#[test]
+fn a_subscription_that_nobody_answers_is_asked_again_and_then_elsewhere() {
+    let (mut session, mut out) = connected(0);
+    let (first, _) = sent(&mut session);
+    say(&mut session, 1, &format!(r#"{{"error":{{"code":2,"msg":"no"}},"id":{first}}}"#), &mut out);
+    for attempt in 2..=ATTEMPTS_MAX {
+        let timeout = session.next_timeout().unwrap();
+        session.handle_timeout(timeout, &mut out);
+        assert!(sent(&mut session).0 > first, "attempt {attempt}");
+    }
+    let timeout = session.next_timeout().unwrap();
+    session.handle_timeout(timeout, &mut out);
+    assert!(matches!(session.poll_action(), Some(Action::Reconnect(_))));
+    assert!(out.is_empty());
+    say(&mut session, 9, r#"{"e":"serverShutdown","E":1}"#, &mut out);
+    assert!(matches!(session.poll_action(), Some(Action::Reconnect(_))));
+}
+
+#[test]
+fn a_lost_connection_loses_the_book_and_trade_numbers_tell_the_rest() {
+    let mut spot = Harness::new(Market::Spot);
+    spot.snapshot(10, "8");
+    spot.depth(11, 11, None, "9");
+    spot.trade("trade", 6);
+    let mut out = Vec::new();
+    spot.session.handle_close(Nanos::new(spot.now), &mut out);
+    spot.apply(&out);
+    assert_eq!(spot.gaps, [(Family::Book, GapCause::Disconnected, 0, 0)]);
+    assert_eq!(spot.shown().0, StreamState::Gapped);
+    while spot.session.poll_action().is_some() {}
+    spot.session.handle_open(Nanos::new(spot.now));
+    let (id, _) = sent(&mut spot.session);
+    spot.frame(&format!(r#"{{"result":null,"id":{id}}}"#)).unwrap();
+    assert_eq!(spot.shown().0, StreamState::Syncing);
+    spot.trade("trade", 6);
+    spot.trade("trade", 7);
+    assert_eq!(spot.gaps.len(), 1, "a trade sent again and the next one are no hole");
+    spot.trade("trade", 9);
+    assert_eq!(spot.gaps.last(), Some(&(Family::Trades, GapCause::Sequence, 8, 9)));
 }

@@ -9,10 +9,10 @@ use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use tidegate_core::{Input, Instrument, InstrumentId};
-use tidegate_feeds::FrameError;
 use tidegate_feeds::binance::{BinanceSession, Market};
 use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
+use tidegate_feeds::{FrameError, Payload, Session};
 
 /// One or more capture files, read as one stream.
 pub struct Captures {
@@ -59,12 +59,13 @@ impl Captures {
             match line {
                 Some(Line::Frame { receive_ts, frame }) => {
                     inputs.clear();
-                    let mut result = session.handle_frame(receive_ts, frame, inputs);
+                    let mut result = session.handle_message(receive_ts, Payload::Text(frame), inputs);
                     if let Err(FrameError::UnknownSymbol { symbol, decimals }) = &result {
                         let (id, instrument) = identify(catalog.binance(*market, symbol, *decimals), directory);
                         inputs.push(Input::Define { id, instrument: Box::new(instrument.clone()) });
-                        session.add(symbol, id, instrument, inputs);
-                        result = session.handle_frame(receive_ts, frame, inputs);
+                        session.add(symbol, id, instrument);
+                        session.assume_subscribed(symbol, inputs);
+                        result = session.handle_message(receive_ts, Payload::Text(frame), inputs);
                     }
                     // A capture brings its snapshots itself: nobody can be asked for one.
                     while session.poll_action().is_some() {}

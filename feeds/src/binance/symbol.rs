@@ -1,0 +1,322 @@
+//! One symbol of a Binance session: its book's changes in order, its trades without doubles.
+
+use super::Market;
+use super::codec::TradeStream;
+use super::sequence::{Numbers, Verdict};
+use crate::{Decimals, WireLevel};
+use std::collections::VecDeque;
+use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
+
+/// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
+const WAITING_LEVELS_MAX: usize = 500_000;
+
+/// A depth message that is or was waiting to be applied.
+#[derive(Debug)]
+pub(super) struct Depth {
+    pub numbers: Numbers,
+    pub venue_ts: Nanos,
+    pub receive_ts: Nanos,
+    pub levels: Vec<WireLevel>,
+}
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub last: u64,
+    pub venue_ts: Option<Nanos>,
+    pub receive_ts: Nanos,
+    pub levels: Vec<WireLevel>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    depths: VecDeque<Depth>,
+    levels: usize,
+}
+
+impl Waiting {
+    /// Keeps a change; true where more is kept than may be.
+    fn push(&mut self, depth: Depth) -> bool {
+        // An empty change takes room too.
+        self.levels += depth.levels.len() + 1;
+        self.depths.push_back(depth);
+        self.levels > WAITING_LEVELS_MAX
+    }
+}
+
+#[derive(Debug)]
+enum Book {
+    /// No snapshot yet: changes wait.
+    Waiting(Waiting),
+    /// The book stands at update id `last`; `is_first` until a change has followed the snapshot. `kept`
+    /// are the changes since a new snapshot was asked for.
+    Following { last: u64, is_first: bool, kept: Option<Waiting> },
+    /// Closed for good.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Symbol {
+    pub id: InstrumentId,
+    instrument: Instrument,
+    book: Book,
+    /// The stream whose trades are counted: the first one that is seen. The other is ignored.
+    trade_stream: Option<TradeStream>,
+    last_trade: Option<u64>,
+    trades_closed: bool,
+    tickers_closed: bool,
+}
+
+impl Symbol {
+    pub fn new(id: InstrumentId, instrument: Instrument) -> Symbol {
+        Symbol {
+            id,
+            instrument,
+            book: Book::Waiting(Waiting::default()),
+            trade_stream: None,
+            last_trade: None,
+            trades_closed: false,
+            tickers_closed: false,
+        }
+    }
+
+    /// The venue delivers it from now on.
+    pub fn subscribed(&self, out: &mut Vec<Input>) {
+        let closed = [
+            (Family::Book, matches!(self.book, Book::Closed)),
+            (Family::Trades, self.trades_closed),
+            (Family::Quotes, self.tickers_closed),
+        ];
+        for (family, _) in closed.into_iter().filter(|(_, is_closed)| !is_closed) {
+            out.push(Input::State { id: self.id, family, fact: Fact::Subscribed });
+        }
+    }
+
+    /// The connection is gone. The book is lost; whether trades are missing their numbers will tell.
+    pub fn disconnect(&mut self, out: &mut Vec<Input>) {
+        if !matches!(self.book, Book::Closed) {
+            self.book = Book::Waiting(Waiting::default());
+            self.push_gap(Family::Book, GapCause::Disconnected, 0, 0, out);
+        }
+        for family in [Family::Trades, Family::Quotes] {
+            out.push(Input::State { id: self.id, family, fact: Fact::Closed });
+        }
+    }
+
+    /// Begins to wait for a new snapshot; true unless one is waited for already. Until it comes the book
+    /// goes on, and the changes are kept to be applied once more on top of it.
+    pub fn refresh(&mut self) -> bool {
+        match &mut self.book {
+            Book::Following { kept, .. } if kept.is_none() => {
+                *kept = Some(Waiting::default());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A snapshot would be of use.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.book, Book::Waiting(_) | Book::Following { kept: Some(_), .. })
+    }
+
+    /// The changes that wait for a snapshot.
+    fn waiting(&self) -> Option<&Waiting> {
+        match &self.book {
+            Book::Waiting(waiting) => Some(waiting),
+            Book::Following { kept, .. } => kept.as_ref(),
+            Book::Closed => None,
+        }
+    }
+
+    /// Defines the instrument anew when a message writes more decimals than any before.
+    pub fn widen(&mut self, seen: Decimals, out: &mut Vec<Input>) {
+        let known = Decimals { price: self.instrument.price_decimals, qty: self.instrument.qty_decimals };
+        let wider = known.max(seen);
+        if wider != known {
+            self.instrument.price_decimals = wider.price;
+            self.instrument.qty_decimals = wider.qty;
+            out.push(Input::Define { id: self.id, instrument: Box::new(self.instrument.clone()) });
+        }
+    }
+
+    /// Takes a change of the book; true where a snapshot is needed from now on.
+    pub fn handle_depth(&mut self, market: Market, depth: Depth, out: &mut Vec<Input>) -> bool {
+        match &mut self.book {
+            Book::Closed => false,
+            Book::Waiting(waiting) => {
+                if !waiting.push(depth) {
+                    return false;
+                }
+                *waiting = Waiting::default();
+                self.push_gap(Family::Book, GapCause::BufferFull, 0, 0, out);
+                true
+            }
+            Book::Following { last, is_first, kept } => {
+                let last = *last;
+                let verdict = if *is_first {
+                    market.judge_first(last, depth.numbers)
+                } else {
+                    market.judge_next(last, depth.numbers)
+                };
+                match verdict {
+                    Verdict::Stale => false,
+                    Verdict::Apply => {
+                        let mut kept = kept.take();
+                        self.push_depth(&depth, out);
+                        self.book = Book::Following { last: depth.numbers.last, is_first: false, kept: None };
+                        let is_full = kept.as_mut().is_some_and(|kept| kept.push(depth));
+                        if let Book::Following { kept: place, .. } = &mut self.book {
+                            // The snapshot did not come in time: it is asked for again.
+                            *place = kept.map(|kept| if is_full { Waiting::default() } else { kept });
+                        }
+                        is_full
+                    }
+                    Verdict::Gap => {
+                        self.push_gap(
+                            Family::Book,
+                            GapCause::Sequence,
+                            last.saturating_add(1),
+                            depth.numbers.first,
+                            out,
+                        );
+                        let mut waiting = Waiting::default();
+                        waiting.push(depth);
+                        self.book = Book::Waiting(waiting);
+                        true
+                    }
+                }
+            }
+        }
+    }
+
+    /// How the first waiting change that is newer than a snapshot follows it.
+    pub fn first_verdict(&self, market: Market, snapshot: u64) -> Option<Verdict> {
+        let mut verdicts = self.waiting()?.depths.iter().map(|depth| market.judge_first(snapshot, depth.numbers));
+        verdicts.find(|&verdict| verdict != Verdict::Stale)
+    }
+
+    /// Takes a snapshot; true where it is too old for what waits, and another is needed.
+    pub fn handle_snapshot(&mut self, market: Market, snapshot: &Snapshot, out: &mut Vec<Input>) -> bool {
+        let is_behind = matches!(self.book, Book::Following { last, .. } if snapshot.last < last);
+        match self.first_verdict(market, snapshot.last) {
+            Some(Verdict::Gap) => return true,
+            // What was applied after the snapshot was not kept.
+            None if is_behind && self.is_waiting() => return true,
+            _ => {}
+        }
+        let depths = match std::mem::replace(&mut self.book, Book::Closed) {
+            Book::Waiting(waiting) | Book::Following { kept: Some(waiting), .. } => waiting.depths,
+            // Nobody asked for this one.
+            book => {
+                self.book = book;
+                return false;
+            }
+        };
+        self.book = Book::Following { last: snapshot.last, is_first: true, kept: None };
+        self.push_snapshot(snapshot, out);
+        let mut needs_snapshot = false;
+        for depth in depths {
+            needs_snapshot |= self.handle_depth(market, depth, out);
+        }
+        needs_snapshot
+    }
+
+    pub fn handle_ticker(
+        &mut self,
+        now: Nanos,
+        last: u64,
+        time: Option<Nanos>,
+        bid: WireLevel,
+        ask: WireLevel,
+        out: &mut Vec<Input>,
+    ) {
+        if self.tickers_closed {
+            return;
+        }
+        let (flags, venue_ts) = stamp(time, now);
+        let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
+        out.push(self.event(flags, venue_ts, now, Body::Message { first: last, last }));
+        out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
+    }
+
+    pub fn handle_trade(
+        &mut self,
+        now: Nanos,
+        stream: TradeStream,
+        id: u64,
+        time: Nanos,
+        fill: Option<WireLevel>,
+        out: &mut Vec<Input>,
+    ) {
+        let is_counted = *self.trade_stream.get_or_insert(stream) == stream;
+        if self.trades_closed || !is_counted || self.last_trade.is_some_and(|last| id <= last) {
+            return;
+        }
+        if let Some(last) = self.last_trade.filter(|&last| id > last.saturating_add(1)) {
+            self.push_gap(Family::Trades, GapCause::Sequence, last + 1, id, out);
+        }
+        self.last_trade = Some(id);
+        // Futures number what was no trade at a price: insurance fund, liquidation by agreement.
+        let Some(WireLevel { side, price, qty }) = fill else { return };
+        out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
+    }
+
+    /// Ends a family whose values cannot be held: once, loudly.
+    pub fn close(&mut self, family: Family, out: &mut Vec<Input>) {
+        let was_closed = match family {
+            Family::Book => matches!(std::mem::replace(&mut self.book, Book::Closed), Book::Closed),
+            Family::Trades => std::mem::replace(&mut self.trades_closed, true),
+            Family::Quotes => std::mem::replace(&mut self.tickers_closed, true),
+            Family::Statistics => return,
+        };
+        if !was_closed {
+            self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
+        }
+    }
+
+    fn push_snapshot(&self, snapshot: &Snapshot, out: &mut Vec<Input>) {
+        let (flags, venue_ts) = stamp(snapshot.venue_ts, snapshot.receive_ts);
+        let flags = flags.with(Flags::SNAPSHOT);
+        let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
+        self.push_message(flags, venue_ts, snapshot.receive_ts, &opening, &snapshot.levels, out);
+        out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });
+    }
+
+    fn push_depth(&self, depth: &Depth, out: &mut Vec<Input>) {
+        let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
+        self.push_message(Flags::NONE, depth.venue_ts, depth.receive_ts, &opening, &depth.levels, out);
+    }
+
+    fn push_message(
+        &self,
+        flags: Flags,
+        venue_ts: Nanos,
+        receive_ts: Nanos,
+        opening: &[Body],
+        levels: &[WireLevel],
+        out: &mut Vec<Input>,
+    ) {
+        let levels = levels.iter().map(|&WireLevel { side, price, qty }| Body::Level { side, orders: 0, price, qty });
+        let mut bodies = opening.iter().copied().chain(levels).peekable();
+        while let Some(body) = bodies.next() {
+            let flags = if bodies.peek().is_none() { flags.with(Flags::LAST) } else { flags };
+            out.push(self.event(flags, venue_ts, receive_ts, body));
+        }
+    }
+
+    fn push_gap(&self, family: Family, cause: GapCause, from: u64, to: u64, out: &mut Vec<Input>) {
+        out.push(Input::Gap(Gap { id: Some(self.id), family, cause, from, to }));
+    }
+
+    fn event(&self, flags: Flags, venue_ts: Nanos, receive_ts: Nanos, body: Body) -> Input {
+        Input::Event(Event { id: self.id, flags, venue_ts, receive_ts, body })
+    }
+}
+
+/// The venue's time, or the receive time and the mark that says so.
+fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
+    match time {
+        Some(time) => (Flags::NONE, time),
+        None => (Flags::TIME_RECEIVED, now),
+    }
+}
