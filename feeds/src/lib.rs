@@ -5,10 +5,16 @@
 //! - [`catalog`]: what is known of instruments from dated files.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
 //!   [`wire`]: what all codecs share.
+//! - [`link`]: a connection's life, still without I/O: back-off, budgets, liveness, rollover.
+//!   [`driver`]: the sockets.
+//! - [`exchange`]: the other end of them, in the box.
 
 pub mod binance;
 pub mod capture;
 pub mod catalog;
+pub mod driver;
+pub mod exchange;
+pub mod link;
 mod requests;
 pub mod session;
 pub mod wire;

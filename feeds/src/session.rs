@@ -80,6 +80,11 @@ pub trait Session: Send {
     /// When the session wants to be woken, if it waits for something.
     fn next_timeout(&self) -> Option<Nanos>;
 
+    /// False while the venue has not answered everything that was asked on the newest connection.
+    fn is_settled(&self) -> bool {
+        true
+    }
+
     /// The market knows ever less of this book, or doubts it: a new snapshot is needed.
     fn handle_resnapshot(&mut self, id: InstrumentId);
 

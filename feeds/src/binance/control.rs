@@ -37,9 +37,14 @@ pub(super) fn read(text: &[u8]) -> Option<Message<'_>> {
     }
 }
 
-/// The request for `streams` under this number.
-pub(super) fn subscribe(id: u64, streams: Vec<String>) -> String {
-    serde_json::json!({"method": "SUBSCRIBE", "params": streams, "id": id}).to_string()
+/// The request for `streams` under this number; for none of them, the question which there are.
+pub(super) fn request(id: u64, streams: &[String]) -> String {
+    let request = if streams.is_empty() {
+        serde_json::json!({"method": "LIST_SUBSCRIPTIONS", "id": id})
+    } else {
+        serde_json::json!({"method": "SUBSCRIBE", "params": streams, "id": id})
+    };
+    request.to_string()
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ const NAMELESS_MAX: usize = 16;
 /// Symbols in one request: the venue takes few messages, and no endless ones.
 const REQUEST_SYMBOLS_MAX: usize = 50;
 
+/// Silence after which the venue is asked for something that it answers at once: a connection can be alive
+/// and mute, and a market can be quiet.
+const QUIET_MAX: Nanos = Nanos::new(15_000_000_000);
+
 /// One connection's worth of symbols of one Binance market.
 #[derive(Debug)]
 pub struct BinanceSession {
@@ -26,27 +30,26 @@ pub struct BinanceSession {
     levels: Vec<WireLevel>,
     actions: VecDeque<Action>,
     requests: Requests,
-    /// When the connection was opened or last spoke; `None` while there is none.
-    open: Option<Nanos>,
+    /// When a message arrived last, or the connection was opened; `None` while there is none.
+    heard: Option<Nanos>,
 }
 
 impl Session for BinanceSession {
     fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument) {
         self.symbols.insert(symbol.to_owned(), Symbol::new(id, instrument));
-        if let Some(now) = self.open {
+        if let Some(now) = self.heard {
             self.subscribe(vec![symbol.to_owned()], 1, now);
         }
     }
 
     fn assume_subscribed(&mut self, symbol: &str, out: &mut Vec<Input>) {
-        if let Some(known) = self.symbols.get_mut(symbol) {
-            known.subscribed(out);
+        if self.symbols.get_mut(symbol).is_some_and(|known| known.subscribed(out)) {
             self.actions.push_back(Action::FetchSnapshot(symbol.to_owned()));
         }
     }
 
     fn handle_open(&mut self, now: Nanos) {
-        self.open = Some(now);
+        self.heard = Some(now);
         let symbols: Vec<String> = self.symbols.keys().cloned().collect();
         for chunk in symbols.chunks(REQUEST_SYMBOLS_MAX) {
             self.subscribe(chunk.to_vec(), 1, now);
@@ -55,8 +58,8 @@ impl Session for BinanceSession {
 
     fn handle_message(&mut self, now: Nanos, payload: Payload<'_>, out: &mut Vec<Input>) -> Result<(), FrameError> {
         let Payload::Text(text) = payload else { return Err(FrameError::Decode(DecodeError::Json.into())) };
-        if self.open.is_some() {
-            self.open = Some(now);
+        if self.heard.is_some() {
+            self.heard = Some(now);
         }
         match control::read(text) {
             Some(control::Message::Answer { id, error: None }) => {
@@ -98,7 +101,7 @@ impl Session for BinanceSession {
     }
 
     fn handle_close(&mut self, _now: Nanos, out: &mut Vec<Input>) {
-        self.open = None;
+        self.heard = None;
         self.requests.clear();
         self.actions.clear();
         for symbol in self.symbols.values_mut() {
@@ -114,10 +117,18 @@ impl Session for BinanceSession {
             }
             self.subscribe(overdue.symbols, overdue.attempts + 1, now);
         }
+        if self.is_settled() && self.heard.is_some_and(|heard| heard.plus(QUIET_MAX) <= now) {
+            self.subscribe(Vec::new(), 1, now);
+        }
     }
 
     fn next_timeout(&self) -> Option<Nanos> {
-        self.requests.next_deadline()
+        let quiet = self.heard.map(|heard| heard.plus(QUIET_MAX));
+        self.requests.next_deadline().or(quiet)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.requests.next_deadline().is_none()
     }
 
     fn handle_resnapshot(&mut self, id: InstrumentId) {
@@ -143,14 +154,15 @@ impl BinanceSession {
             levels: Vec::new(),
             actions: VecDeque::new(),
             requests: Requests::default(),
-            open: None,
+            heard: None,
         }
     }
 
+    /// Asks for the streams of `symbols`; with none, for nothing but an answer.
     fn subscribe(&mut self, symbols: Vec<String>, attempts: u8, now: Nanos) {
-        let streams = symbols.iter().flat_map(|symbol| self.market.streams(symbol)).collect();
+        let streams: Vec<String> = symbols.iter().flat_map(|symbol| self.market.streams(symbol)).collect();
         let id = self.requests.ask(symbols, attempts, now);
-        self.actions.push_back(Action::Send(control::subscribe(id, streams)));
+        self.actions.push_back(Action::Send(control::request(id, &streams)));
     }
 
     /// Takes a market-data message, or in a capture the snapshot between them.

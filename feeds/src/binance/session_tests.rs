@@ -286,7 +286,7 @@ fn a_symbol_is_subscribed_when_the_venue_says_so() {
     say(&mut session, 1, &format!(r#"{{"result":null,"id":{id}}}"#), &mut out);
     assert_eq!(out.len(), 3, "three families are subscribed: {out:?}");
     assert_eq!(session.poll_action(), Some(Action::FetchSnapshot("BTCUSDT".to_owned())));
-    assert_eq!(session.next_timeout(), None);
+    assert!(session.is_settled());
     session
         .handle_snapshot(Nanos::new(2), "BTCUSDT", br#"{"lastUpdateId":5,"bids":[["9","1"]],"asks":[]}"#, &mut out)
         .unwrap();
@@ -334,4 +334,29 @@ fn a_lost_connection_loses_the_book_and_trade_numbers_tell_the_rest() {
     assert_eq!(spot.gaps.len(), 1, "a trade sent again and the next one are no hole");
     spot.trade("trade", 9);
     assert_eq!(spot.gaps.last(), Some(&(Family::Trades, GapCause::Sequence, 8, 9)));
+}
+
+#[test]
+fn a_quiet_connection_is_asked_whether_it_lives() {
+    let (mut session, mut out) = connected(0);
+    let (id, _) = sent(&mut session);
+    say(&mut session, 0, &format!(r#"{{"result":null,"id":{id}}}"#), &mut out);
+    session.poll_action();
+    for _ in 0..100 {
+        let quiet = session.next_timeout().unwrap();
+        session.handle_timeout(quiet, &mut out);
+        let (id, text) = sent(&mut session);
+        assert!(text.contains("LIST_SUBSCRIPTIONS"));
+        say(&mut session, quiet.raw() + 1, &format!(r#"{{"result":["x"],"id":{id}}}"#), &mut out);
+        assert_eq!(session.poll_action(), None, "it lives");
+    }
+    let mute = session.next_timeout().unwrap();
+    let reconnects = |session: &mut BinanceSession| matches!(session.poll_action(), Some(Action::Reconnect(_)));
+    let mut now = mute;
+    session.handle_timeout(now, &mut out);
+    while !reconnects(&mut session) {
+        now = session.next_timeout().unwrap();
+        session.handle_timeout(now, &mut out);
+    }
+    assert!(now.since(mute) <= Nanos::new(2 * QUIET_MAX.raw()), "found within two heartbeats");
 }

@@ -64,6 +64,7 @@ pub(super) struct Symbol {
     last_trade: Option<u64>,
     trades_closed: bool,
     tickers_closed: bool,
+    is_subscribed: bool,
 }
 
 impl Symbol {
@@ -76,11 +77,16 @@ impl Symbol {
             last_trade: None,
             trades_closed: false,
             tickers_closed: false,
+            is_subscribed: false,
         }
     }
 
-    /// The venue delivers it from now on.
-    pub fn subscribed(&self, out: &mut Vec<Input>) {
+    /// The venue delivers it from now on; true unless it did already, over the connection that this one
+    /// replaces.
+    pub fn subscribed(&mut self, out: &mut Vec<Input>) -> bool {
+        if std::mem::replace(&mut self.is_subscribed, true) {
+            return false;
+        }
         let closed = [
             (Family::Book, matches!(self.book, Book::Closed)),
             (Family::Trades, self.trades_closed),
@@ -89,10 +95,14 @@ impl Symbol {
         for (family, _) in closed.into_iter().filter(|(_, is_closed)| !is_closed) {
             out.push(Input::State { id: self.id, family, fact: Fact::Subscribed });
         }
+        true
     }
 
     /// The connection is gone. The book is lost; whether trades are missing their numbers will tell.
     pub fn disconnect(&mut self, out: &mut Vec<Input>) {
+        if !std::mem::take(&mut self.is_subscribed) {
+            return;
+        }
         if !matches!(self.book, Book::Closed) {
             self.book = Book::Waiting(Waiting::default());
             self.push_gap(Family::Book, GapCause::Disconnected, 0, 0, out);

@@ -1,0 +1,149 @@
+//! Over real sockets on loopback: a capture served again comes to the market that its direct replay comes to.
+
+use super::*;
+use crate::binance::{BinanceSession, Market};
+use crate::catalog::Catalog;
+use crate::exchange::{self, reserve::Reserve};
+use crate::link::{Budget, Limits, Rate};
+use crate::{FrameError, Session};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tidegate_core::{Bounds, Engine, Event as MarketEvent, Stamped};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const BOUNDS: Bounds =
+    Bounds { book_levels_max: 8_192, bars_max: 500, instruments_max: 4, stale_after: Nanos::new(i64::MAX) };
+const LIMITS: Limits = Limits {
+    connects: Rate { count: 300, span: Nanos::new(300_000_000_000) },
+    messages: Rate { count: 5, span: Nanos::SECOND },
+    snapshots: Rate { count: 60, span: Nanos::new(60_000_000_000) },
+    silence_max: Nanos::new(20_000_000_000),
+    ping_every: Nanos::new(15_000_000_000),
+    life_max: None,
+};
+const ID: InstrumentId = InstrumentId(0);
+
+fn clock() -> Nanos {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Nanos::new(i64::try_from(since.as_nanos()).unwrap())
+}
+
+/// An engine that applies what is delivered, and says when the last event of a capture has come.
+struct Applied {
+    engine: Engine,
+    last_trade: u64,
+    done: Option<oneshot::Sender<Engine>>,
+}
+
+impl Sink for Applied {
+    async fn deliver(&mut self, now: Nanos, inputs: &mut Vec<Input>) -> Vec<InstrumentId> {
+        let mut is_done = false;
+        for input in inputs.drain(..) {
+            if let Input::Event(MarketEvent { body: tidegate_core::Body::Trade { trade_id, .. }, .. }) = input {
+                is_done |= trade_id == self.last_trade;
+            }
+            self.engine.input(now, &input, &mut |_: &_, _: Stamped<'_>| {}).unwrap();
+        }
+        if let Some(done) = self.done.take_if(|_| is_done) {
+            drop(done.send(self.engine.clone()));
+        }
+        Vec::new()
+    }
+}
+
+fn fresh() -> Engine {
+    let mut engine = Engine::new(tidegate_core::Market::new(BOUNDS), 0, Nanos::ZERO);
+    let define = Input::Define { id: ID, instrument: Box::new(instrument()) };
+    engine.input(Nanos::ZERO, &define, &mut |_: &_, _: Stamped<'_>| {}).unwrap();
+    engine
+}
+
+fn instrument() -> Instrument {
+    Catalog::built_in().unwrap().binance(Market::Spot, "BTCUSDT", crate::Decimals { price: 8, qty: 8 })
+}
+
+fn replay(text: &str) -> Engine {
+    let (mut session, mut engine, mut out) = (BinanceSession::new(Market::Spot), fresh(), Vec::new());
+    session.add("BTCUSDT", ID, instrument());
+    session.assume_subscribed("BTCUSDT", &mut out);
+    for line in text.lines() {
+        let (ts, frame) = line.split_once(' ').unwrap();
+        let now = Nanos::new(ts.parse().unwrap());
+        let result: Result<(), FrameError> = session.handle_message(now, Payload::Text(frame.as_bytes()), &mut out);
+        result.unwrap();
+        for input in out.drain(..) {
+            engine.input(now, &input, &mut |_: &_, _: Stamped<'_>| {}).unwrap();
+        }
+    }
+    engine
+}
+
+/// Changes, tickers and trades at both sides of a snapshot; the last message is trade `messages`.
+fn capture(messages: u64) -> String {
+    let mut text = String::new();
+    for n in 1..=messages {
+        let ts = 1_723_161_600_000_000_000 + n * 1_000_000;
+        let say = |text: &mut String, stream: &str, data: &str| {
+            writeln!(text, "{ts} {{\"stream\":\"btcusdt@{stream}\",\"data\":{{\"s\":\"BTCUSDT\",{data}}}}}").unwrap();
+        };
+        let (price, qty) = (60_000 + n % 37, n % 5);
+        say(
+            &mut text,
+            "depth@100ms",
+            &format!(r#""E":1723161600000,"U":{n},"u":{n},"b":[["{price}.01","{qty}"]],"a":[["{price}.50","{qty}"]]"#),
+        );
+        say(&mut text, "bookTicker", &format!(r#""u":{n},"b":"{price}.01","B":"1","a":"{price}.02","A":"1""#));
+        if n == messages / 4 {
+            let last = n - 7;
+            writeln!(
+                text,
+                "{ts} {{\"lastUpdateId\":{last},\"bids\":[[\"60000.01\",\"1\"]],\"asks\":[[\"60100.00\",\"2\"]]}}"
+            )
+            .unwrap();
+        }
+        say(&mut text, "trade", &format!(r#""t":{n},"p":"{price}.01","q":"0.5","T":{},"m":true"#, ts / 1_000_000));
+    }
+    text
+}
+
+async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("capture.txt");
+    std::fs::write(&path, text).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let venue = Arc::new(Reserve::new(vec![path], speed).unwrap());
+    let exchange = tokio::spawn(exchange::serve(listener, venue));
+    let connects = Arc::new(Mutex::new(Budget::new(LIMITS.connects)));
+    let mut link = Link::new(Box::new(BinanceSession::new(Market::Spot)), LIMITS, connects, 1);
+    link.add(clock(), "BTCUSDT", ID, instrument());
+    let endpoints = Endpoints {
+        stream_url: format!("ws://{address}/stream"),
+        snapshot_url: Some(Box::new(move |symbol| format!("http://{address}{}", Market::Spot.snapshot_path(symbol)))),
+    };
+    let last_trade = text.lines().filter(|line| line.contains("@trade")).count() as u64;
+    let (done, finished) = oneshot::channel();
+    let sink = Applied { engine: fresh(), last_trade, done: Some(done) };
+    let (_requests, receiver) = mpsc::channel(1);
+    let driver = tokio::spawn(Driver::new(link, endpoints, clock, sink).unwrap().run(receiver));
+    let engine = timeout(Duration::from_secs(60), finished).await.expect("the capture ends").unwrap();
+    driver.abort();
+    exchange.abort();
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capture_served_again_is_the_same_market() {
+    let text = capture(4_000);
+    let direct = replay(&text);
+    assert!(direct.market().stream(ID).unwrap().book.is_known());
+    for speed in [None, Some(10.0)] {
+        let served = serve_again(&text, speed).await;
+        assert_eq!(served.market().digest(), direct.market().digest(), "at {speed:?}");
+        assert_eq!(served.market().counters().gaps, 0);
+    }
+    let other = replay(&text.replacen("\"t\":3999,\"p\":\"6", "\"t\":3999,\"p\":\"5", 1));
+    assert_ne!(other.market().digest(), direct.market().digest());
+}

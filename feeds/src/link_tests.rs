@@ -1,0 +1,240 @@
+use super::*;
+use crate::binance::{BinanceSession, Market};
+use crate::catalog::Catalog;
+use std::collections::BTreeMap;
+use tidegate_core::{Fact, Family, GapCause};
+
+const LIMITS: Limits = Limits {
+    connects: Rate { count: 300, span: Nanos::new(300 * Nanos::SECOND.raw()) },
+    messages: Rate { count: 5, span: Nanos::SECOND },
+    snapshots: Rate { count: 60, span: Nanos::new(60 * Nanos::SECOND.raw()) },
+    silence_max: Nanos::new(20 * Nanos::SECOND.raw()),
+    ping_every: Nanos::new(15 * Nanos::SECOND.raw()),
+    life_max: Some(Nanos::new(3_600 * Nanos::SECOND.raw())),
+};
+
+fn seconds(count: i64) -> Nanos {
+    Nanos::new(count * Nanos::SECOND.raw())
+}
+
+fn link(symbols: &[&str], seed: u64) -> Link {
+    let connects = Arc::new(Mutex::new(Budget::new(LIMITS.connects)));
+    let mut link = Link::new(Box::new(BinanceSession::new(Market::Spot)), LIMITS, connects, seed);
+    for (id, symbol) in symbols.iter().enumerate() {
+        let instrument = Catalog::default().binance(Market::Spot, symbol, crate::Decimals::default());
+        link.add(Nanos::ZERO, symbol, InstrumentId(id as u32), instrument);
+    }
+    link
+}
+
+fn io(link: &mut Link) -> Vec<Io> {
+    std::iter::from_fn(|| link.poll_io()).collect()
+}
+
+/// A link whose socket of this generation is open and whose symbol is subscribed.
+fn opened(now: Nanos) -> (Link, Vec<Input>) {
+    let (mut link, mut out) = (link(&["BTCUSDT"], 7), Vec::new());
+    link.handle_timeout(now, &mut out);
+    assert_eq!(io(&mut link), [Io::Connect(1)]);
+    link.handle_open(now, 1);
+    assert!(matches!(&io(&mut link)[..], [Io::Send(1, _)]));
+    answer(&mut link, now, 1, 1, &mut out);
+    assert_eq!(io(&mut link), [Io::Fetch("BTCUSDT".to_owned())]);
+    (link, out)
+}
+
+fn answer(link: &mut Link, now: Nanos, generation: u64, request: u64, out: &mut Vec<Input>) {
+    let text = format!(r#"{{"result":null,"id":{request}}}"#);
+    link.handle_message(now, generation, Payload::Text(text.as_bytes()), out);
+}
+
+fn trade(link: &mut Link, now: Nanos, generation: u64, id: u64, out: &mut Vec<Input>) {
+    let data = format!(r#"{{"s":"BTCUSDT","t":{id},"p":"5","q":"1","T":5,"m":true}}"#);
+    let text = format!(r#"{{"stream":"btcusdt@trade","data":{data}}}"#);
+    link.handle_message(now, generation, Payload::Text(text.as_bytes()), out);
+}
+
+fn is_disconnected(inputs: &[Input]) -> bool {
+    inputs.iter().any(|it| matches!(it, Input::Gap(gap) if gap.cause == GapCause::Disconnected))
+}
+
+#[test]
+fn a_lost_socket_is_told_and_replaced_and_never_heard_again() {
+    let (mut link, mut out) = opened(seconds(1));
+    trade(&mut link, seconds(2), 1, 6, &mut out);
+    out.clear();
+    link.handle_closed(seconds(3), 1, None, &mut out);
+    assert!(is_disconnected(&out));
+    assert_eq!(io(&mut link), [Io::Close(1)]);
+    out.clear();
+    trade(&mut link, seconds(3), 1, 7, &mut out);
+    assert!(out.is_empty(), "what an old socket says is not heard: {out:?}");
+    let again = link.next_timeout().unwrap();
+    assert!(again > seconds(3) && again <= Nanos::new(3_500_000_000));
+    link.handle_timeout(again, &mut out);
+    assert_eq!(io(&mut link), [Io::Connect(2)]);
+    link.handle_open(again, 1);
+    assert_eq!(io(&mut link), [Io::Close(1)], "an old socket that opens late is closed");
+}
+
+#[test]
+fn the_venues_own_word_on_when_to_come_again_is_kept() {
+    let (mut link, mut out) = opened(seconds(1));
+    link.handle_closed(seconds(2), 1, Some(seconds(120)), &mut out);
+    assert_eq!(link.next_timeout(), Some(seconds(122)));
+}
+
+#[test]
+fn a_mute_socket_is_given_up_and_a_quiet_one_is_not() {
+    let (mut link, mut out) = opened(seconds(0));
+    let mut now = seconds(0);
+    // Six quiet hours: nothing but pongs. Rollovers happen; nothing is lost.
+    let mut generation = 1;
+    let (mut pings, mut connects) = (0, 0);
+    while now < seconds(6 * 3_600 - 60) {
+        now = link.next_timeout().unwrap().max(now);
+        link.handle_timeout(now, &mut out);
+        for io in io(&mut link) {
+            match io {
+                Io::Ping(alive) => {
+                    pings += 1;
+                    link.handle_sign_of_life(now, alive);
+                }
+                Io::Connect(new) => {
+                    connects += 1;
+                    generation = new;
+                    link.handle_open(now, new);
+                }
+                Io::Send(on, text) => {
+                    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    answer(&mut link, now, on, value["id"].as_u64().unwrap(), &mut out);
+                }
+                Io::Close(_) | Io::Fetch(_) => {}
+            }
+        }
+    }
+    assert!(!is_disconnected(&out) && link.counters().losses == 0);
+    assert!(pings >= 1_400 && connects == 5, "{pings} pings, {connects} rollovers");
+    // From now on nothing comes back.
+    let mute = now;
+    while !is_disconnected(&out) {
+        now = link.next_timeout().unwrap();
+        link.handle_timeout(now, &mut out);
+        assert!(now.since(mute) <= Nanos::new(2 * LIMITS.ping_every.raw()), "generation {generation}");
+    }
+}
+
+#[test]
+fn a_rollover_hears_both_and_loses_nothing() {
+    let (mut link, mut out) = opened(seconds(0));
+    link.handle_snapshot(seconds(0), "BTCUSDT", Some(br#"{"lastUpdateId":5,"bids":[],"asks":[]}"#), &mut out);
+    trade(&mut link, seconds(3_599), 1, 1, &mut out);
+    for now in (15..3_600).step_by(15).map(seconds) {
+        link.handle_timeout(now, &mut out);
+        link.handle_sign_of_life(now, 1);
+    }
+    io(&mut link);
+    out.clear();
+    link.handle_timeout(seconds(3_600), &mut out);
+    assert!(io(&mut link).contains(&Io::Connect(2)));
+    link.handle_open(seconds(3_600), 2);
+    let Some(Io::Send(2, request)) = io(&mut link).pop() else { panic!("the new socket subscribes") };
+    let request: serde_json::Value = serde_json::from_str(&request).unwrap();
+    trade(&mut link, seconds(3_601), 1, 2, &mut out);
+    answer(&mut link, seconds(3_602), 2, request["id"].as_u64().unwrap(), &mut out);
+    trade(&mut link, seconds(3_603), 2, 2, &mut out);
+    trade(&mut link, seconds(3_603), 2, 3, &mut out);
+    trade(&mut link, seconds(3_603), 1, 3, &mut out);
+    link.handle_timeout(seconds(3_605), &mut out);
+    assert!(io(&mut link).contains(&Io::Close(1)));
+    trade(&mut link, seconds(3_606), 2, 4, &mut out);
+    let trades: Vec<u64> = out
+        .iter()
+        .filter_map(|input| match input {
+            Input::Event(tidegate_core::Event { body: tidegate_core::Body::Trade { trade_id, .. }, .. }) => {
+                Some(*trade_id)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(trades, [2, 3, 4], "each once, in order");
+    assert!(!out.iter().any(|it| matches!(it, Input::Gap(_) | Input::State { fact: Fact::Subscribed, .. })), "{out:?}");
+    assert_eq!(link.counters().losses, 0);
+}
+
+#[test]
+fn no_second_sees_more_messages_than_the_venue_allows() {
+    let symbols: Vec<String> = (0..2_000).map(|n| format!("S{n}USDT")).collect();
+    let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    let (mut link, mut out) = (link(&symbols, 7), Vec::new());
+    link.handle_timeout(seconds(1), &mut out);
+    link.handle_open(seconds(1), 1);
+    let mut sent: Vec<Nanos> = Vec::new();
+    let mut now = seconds(1);
+    while sent.len() < 40 {
+        sent.extend(io(&mut link).iter().filter(|io| matches!(io, Io::Send(..) | Io::Ping(_))).map(|_| now));
+        now = link.next_timeout().unwrap();
+        link.handle_timeout(now, &mut out);
+    }
+    for &at in &sent {
+        let in_second = sent.iter().filter(|&&other| other >= at && other < at.plus(Nanos::SECOND)).count();
+        assert!(in_second <= LIMITS.messages.count);
+    }
+    assert!(now < seconds(10), "40 messages at 5 a second: {now:?}");
+}
+
+/// One venue is away for two minutes; ten thousand programs come back to it.
+#[test]
+fn ten_thousand_clients_come_back_evenly_and_within_their_budgets() {
+    const CLIENTS: u64 = 10_000;
+    let back = seconds(120);
+    let mut returned = BTreeMap::new();
+    for client in 0..CLIENTS {
+        let (mut link, mut out, mut attempts) = (link(&[], client), Vec::new(), Vec::new());
+        link.handle_timeout(Nanos::ZERO, &mut out);
+        link.handle_open(Nanos::ZERO, 1);
+        io(&mut link);
+        link.handle_closed(seconds(1), 1, None, &mut out);
+        loop {
+            let now = link.next_timeout().unwrap();
+            link.handle_timeout(now, &mut out);
+            for io in io(&mut link) {
+                if let Io::Connect(generation) = io {
+                    attempts.push(now);
+                    if now < back {
+                        link.handle_closed(now, generation, None, &mut out);
+                    } else {
+                        link.handle_open(now, generation);
+                    }
+                }
+            }
+            if link.is_open() {
+                *returned.entry(now.since(back).raw() / Nanos::SECOND.raw()).or_insert(0_u64) += 1;
+                break;
+            }
+        }
+        assert!(attempts.len() <= LIMITS.connects.count);
+    }
+    let (busiest, span) = (*returned.values().max().unwrap(), *returned.keys().last().unwrap() + 1);
+    let mean = CLIENTS / span as u64;
+    println!("{CLIENTS} clients back in {span} s: busiest second {busiest}, mean {mean}");
+    assert!(span <= 30 && busiest <= 2 * mean);
+}
+
+#[test]
+fn all_links_of_a_venue_share_its_connects() {
+    let few = Rate { count: 3, span: seconds(60) };
+    let connects = Arc::new(Mutex::new(Budget::new(few)));
+    let mut out = Vec::new();
+    let mut links: Vec<Link> = (0..5)
+        .map(|seed| Link::new(Box::new(BinanceSession::new(Market::Spot)), LIMITS, Arc::clone(&connects), seed))
+        .collect();
+    let mut attempts = 0;
+    for link in &mut links {
+        link.handle_timeout(seconds(1), &mut out);
+        attempts += io(link).len();
+    }
+    assert_eq!(attempts, 3);
+    assert_eq!(links[4].next_timeout(), Some(seconds(61)));
+    assert!(out.iter().all(|it| !matches!(it, Input::State { family: Family::Book, .. })));
+}
