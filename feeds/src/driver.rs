@@ -28,18 +28,21 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// The messages of one socket under its generation; `None` is its end.
 type Messages = BoxStream<'static, (u64, Option<Result<Message, WebSocketError>>)>;
 
+/// The URL of a symbol's snapshot.
+pub type SnapshotUrl = Box<dyn Fn(&str) -> String + Send>;
+
 /// Where a venue is reached.
 pub struct Endpoints {
     /// The WebSocket.
     pub stream_url: String,
-    /// The URL of a symbol's snapshot; `None` where the venue sends it by itself.
-    pub snapshot_url: Option<Box<dyn Fn(&str) -> String + Send>>,
+    /// The REST answer with an order book; `None` where the venue sends it by itself.
+    pub snapshot_url: Option<SnapshotUrl>,
 }
 
 /// What the rest of the program asks of a connection.
 #[derive(Debug)]
 pub enum Request {
-    /// Take on a symbol; its instrument is in the directory already.
+    /// Define an instrument, and take on its symbol.
     Add {
         /// The venue's symbol.
         symbol: String,
@@ -141,7 +144,10 @@ impl<S: Sink> Driver<S> {
     fn handle_request(&mut self, request: Request) {
         let now = self.now;
         match request {
-            Request::Add { symbol, id, instrument } => self.link.add(now, &symbol, id, *instrument),
+            Request::Add { symbol, id, instrument } => {
+                self.out.push(Input::Define { id, instrument: instrument.clone() });
+                self.link.add(now, &symbol, id, *instrument);
+            }
             Request::Resnapshot(id) => self.link.handle_resnapshot(now, id),
         }
     }

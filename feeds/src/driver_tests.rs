@@ -4,7 +4,8 @@ use super::*;
 use crate::binance::{BinanceSession, Market};
 use crate::catalog::Catalog;
 use crate::exchange::{self, reserve::Reserve};
-use crate::link::{Budget, Limits, Rate};
+use crate::link::Budget;
+use crate::venue::Venue;
 use crate::{FrameError, Session};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -15,14 +16,6 @@ use tokio::sync::oneshot;
 
 const BOUNDS: Bounds =
     Bounds { book_levels_max: 8_192, bars_max: 500, instruments_max: 4, stale_after: Nanos::new(i64::MAX) };
-const LIMITS: Limits = Limits {
-    connects: Rate { count: 300, span: Nanos::new(300_000_000_000) },
-    messages: Rate { count: 5, span: Nanos::SECOND },
-    snapshots: Rate { count: 60, span: Nanos::new(60_000_000_000) },
-    silence_max: Nanos::new(20_000_000_000),
-    ping_every: Nanos::new(15_000_000_000),
-    life_max: None,
-};
 const ID: InstrumentId = InstrumentId(0);
 
 fn clock() -> Nanos {
@@ -114,19 +107,18 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     std::fs::write(&path, text).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let venue = Arc::new(Reserve::new(vec![path], speed).unwrap());
-    let exchange = tokio::spawn(exchange::serve(listener, venue));
-    let connects = Arc::new(Mutex::new(Budget::new(LIMITS.connects)));
-    let mut link = Link::new(Box::new(BinanceSession::new(Market::Spot)), LIMITS, connects, 1);
-    link.add(clock(), "BTCUSDT", ID, instrument());
-    let endpoints = Endpoints {
-        stream_url: format!("ws://{address}/stream"),
-        snapshot_url: Some(Box::new(move |symbol| format!("http://{address}{}", Market::Spot.snapshot_path(symbol)))),
-    };
+    let reserve = Arc::new(Reserve::new(vec![path], speed).unwrap());
+    let exchange = tokio::spawn(exchange::serve(listener, reserve));
+    let venue = Venue::Binance(Market::Spot);
+    let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
+    let link = Link::new(venue.session(), venue.limits(), connects, 1);
+    let endpoints = venue.endpoints(Some(&address.to_string()));
     let last_trade = text.lines().filter(|line| line.contains("@trade")).count() as u64;
     let (done, finished) = oneshot::channel();
     let sink = Applied { engine: fresh(), last_trade, done: Some(done) };
-    let (_requests, receiver) = mpsc::channel(1);
+    let (requests, receiver) = mpsc::channel(1);
+    let add = Request::Add { symbol: "BTCUSDT".to_owned(), id: ID, instrument: Box::new(instrument()) };
+    requests.send(add).await.unwrap();
     let driver = tokio::spawn(Driver::new(link, endpoints, clock, sink).unwrap().run(receiver));
     let engine = timeout(Duration::from_secs(60), finished).await.expect("the capture ends").unwrap();
     driver.abort();

@@ -6,7 +6,7 @@
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
 //!   [`wire`]: what all codecs share.
 //! - [`link`]: a connection's life, still without I/O: back-off, budgets, liveness, rollover.
-//!   [`driver`]: the sockets.
+//!   [`driver`]: the sockets. [`venue`]: what each venue allows, and where it is.
 //! - [`exchange`]: the other end of them, in the box.
 
 pub mod binance;
@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod link;
 mod requests;
 pub mod session;
+pub mod venue;
 pub mod wire;
 
 pub use session::{Action, FrameError, Payload, Session};
