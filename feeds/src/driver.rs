@@ -2,7 +2,7 @@
 
 use crate::Payload;
 use crate::binance::codec::FRAME_BYTES_MAX;
-use crate::link::{Io, Link};
+use crate::link::{Io, Link, LinkCounters};
 use futures::stream::{BoxStream, FuturesUnordered, SelectAll};
 use futures::{SinkExt, StreamExt, future::BoxFuture, stream::SplitSink};
 use std::collections::BTreeMap;
@@ -60,6 +60,9 @@ pub trait Sink {
     /// Takes all of `inputs`, received at `now`. Where there is no room for market data it is left out, which
     /// the engine is told of as a gap; returned are the instruments whose books need a new snapshot then.
     fn deliver(&mut self, now: Nanos, inputs: &mut Vec<Input>) -> impl Future<Output = Vec<InstrumentId>> + Send;
+
+    /// Hears what the connection has been through so far.
+    fn report(&mut self, counters: LinkCounters);
 }
 
 /// What came of something that was begun.
@@ -201,6 +204,7 @@ impl<S: Sink> Driver<S> {
             self.link.handle_resnapshot(now, id);
         }
         self.out.clear();
+        self.sink.report(self.link.counters());
     }
 
     async fn carry_out(&mut self) {

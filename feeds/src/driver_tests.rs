@@ -31,6 +31,10 @@ struct Applied {
 }
 
 impl Sink for Applied {
+    fn report(&mut self, counters: LinkCounters) {
+        assert_eq!((counters.decode_errors, counters.losses), (0, 0));
+    }
+
     async fn deliver(&mut self, now: Nanos, inputs: &mut Vec<Input>) -> Vec<InstrumentId> {
         let mut is_done = false;
         for input in inputs.drain(..) {

@@ -26,6 +26,8 @@ pub enum Command {
     Replay(Replay),
     /// Run the engine and answer questions over MCP.
     Serve(Serve),
+    /// Serve captures again over WebSocket and REST, as the venue would: for serve --at.
+    Exchange(Exchange),
     /// Connect an MCP client on standard input and output to the running engine.
     Mcp(Owner),
     /// Print the program's own bearer.
@@ -81,23 +83,45 @@ pub struct Replay {
 #[command(after_help = FORMATS)]
 pub struct Serve {
     /// Play these files, then stand still and go on answering.
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    #[arg(long, num_args = 1.., value_name = "PATH")]
     pub replay: Vec<PathBuf>,
-    /// What the paths are.
+    /// What the paths are; without --replay: where to connect to.
     #[arg(long, value_name = "FORMAT")]
     pub venue: Option<Format>,
+    /// The venue's symbols to subscribe to, such as BTCUSDT,ETHUSDT.
+    #[arg(long, value_delimiter = ',', value_name = "SYMBOL", conflicts_with = "replay", requires = "venue")]
+    pub symbols: Vec<String>,
+    /// Connect here instead of to the venue itself: to somebody who speaks as it does, and waits for its readers.
+    #[arg(long, value_name = "ADDR:PORT", requires = "symbols")]
+    pub at: Option<SocketAddr>,
     /// Seconds of tape in a second, or max.
-    #[arg(long, default_value = "1", value_name = "N|max")]
+    #[arg(long, default_value = "1", value_name = "N|max", requires = "replay")]
     pub speed: Speed,
     /// Stand still before the first message later than this: ns since 1970, or RFC 3339.
-    #[arg(long, value_name = "TS", value_parser = parse_instant)]
+    #[arg(long, value_name = "TS", value_parser = parse_instant, requires = "replay")]
     pub until: Option<Nanos>,
     /// Where the MCP endpoint listens (loopback; port 0 takes a free one).
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Record a tape into this folder; one that is there is continued after a gap.
-    #[arg(long, value_name = "DIR")]
+    /// Record a tape into this folder; one that is there is continued after a gap. A live market is recorded
+    /// in the data folder.
+    #[arg(long, value_name = "DIR", requires = "replay")]
     pub record: Option<PathBuf>,
+}
+
+/// Serve a capture again.
+#[derive(Debug, Args)]
+#[command(after_help = FORMATS)]
+pub struct Exchange {
+    /// Captures of one market, as one stream.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Seconds of the capture in a second, or max: as fast as the reader reads.
+    #[arg(long, default_value = "1", value_name = "N|max")]
+    pub speed: Speed,
+    /// Where to listen (loopback; port 0 takes a free one).
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
 }
 
 /// Which running engine.

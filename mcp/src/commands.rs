@@ -1,5 +1,6 @@
 //! What each command of the command line does.
 
+pub mod exchange;
 pub mod project;
 pub mod replay;
 pub mod serve;
@@ -21,6 +22,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Replay(options) => replay::run(&options),
         Command::Serve(options) => serve::run(&options, &root),
+        Command::Exchange(options) => exchange::run(&options),
         Command::Mcp(owner) => mcp(root, &owner),
         Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),

@@ -32,6 +32,10 @@ struct MarketConfig {
 pub struct EngineConfig {
     /// Batches of inputs that are read ahead of it.
     pub batches_max: usize,
+    /// Inputs on their way to it from one connection.
+    pub ring_inputs_max: usize,
+    /// Inputs that it applies before it publishes.
+    pub batch_inputs_max: usize,
     /// Questions that wait for it.
     pub queries_max: usize,
 }

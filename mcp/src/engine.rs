@@ -1,16 +1,17 @@
 //! The engine's thread as its readers see it: questions in, consistent views out.
 //!
-//! The thread plays a tape through the market and answers between venue messages, never inside one.
-//! A reader never touches the market and never holds the thread up: the queue of questions is bounded,
-//! and at most one is answered between two steps.
+//! The thread (of a tape: [`crate::playback::run`], of a live market: [`crate::live`]) answers between venue
+//! messages, never inside one. A reader never touches the market and never holds the thread up: the queue of
+//! questions is bounded, and at most one is answered between two steps.
 
-use crate::playback::{Pace, Playback};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
     Engine, Family, Instrument, InstrumentId, Known, LastTrade, Level, Nanos, Price, Side, Stream, StreamState, Top,
 };
+use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
 
 /// The point in the total order that a view shows.
@@ -129,10 +130,15 @@ pub enum EngineUnavailable {
     Stopped,
 }
 
-enum Question {
+/// A question and where its answer goes.
+pub enum Question {
+    /// How is everything?
     Status(oneshot::Sender<StatusView>),
+    /// What are the tops of these?
     Quotes(Vec<InstrumentId>, oneshot::Sender<QuotesView>),
+    /// What are the best so many levels of this one?
     Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
+    /// No question: the thread is to end.
     Stop,
 }
 
@@ -140,6 +146,8 @@ enum Question {
 #[derive(Clone)]
 pub struct EngineClient {
     questions: Sender<Question>,
+    /// The thread, where it sleeps on more than this queue.
+    thread: Arc<OnceLock<Thread>>,
 }
 
 /// The thread's end of the queue.
@@ -148,7 +156,7 @@ pub struct Questions(Receiver<Question>);
 /// A queue of at most `queries_max` questions.
 pub fn questions(queries_max: usize) -> (EngineClient, Questions) {
     let (sender, receiver) = bounded(queries_max);
-    (EngineClient { questions: sender }, Questions(receiver))
+    (EngineClient { questions: sender, thread: Arc::default() }, Questions(receiver))
 }
 
 impl EngineClient {
@@ -176,10 +184,22 @@ impl EngineClient {
         self.ask(|reply| Question::Depth(id, levels, reply)).await
     }
 
+    /// Wakes `thread` with each question.
+    pub fn wake(&self, thread: Thread) {
+        drop(self.thread.set(thread));
+    }
+
     /// Ends the thread after the step it is at.
     pub fn stop(&self) {
         // A full queue is emptied by the thread; a closed one has ended already.
         drop(self.questions.send(Question::Stop));
+        self.unpark();
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 
     async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Result<T, EngineUnavailable> {
@@ -188,75 +208,86 @@ impl EngineClient {
             TrySendError::Full(_) => EngineUnavailable::Busy,
             TrySendError::Disconnected(_) => EngineUnavailable::Stopped,
         })?;
+        self.unpark();
         answer.await.map_err(|_| EngineUnavailable::Stopped)
     }
 }
 
-/// What the thread does next.
-enum Next {
-    Step,
-    Answer(Question),
-    End,
+/// What a question is answered from.
+pub struct Shown<'a> {
+    /// The engine, between two venue messages.
+    pub engine: &'a Engine,
+    /// The time of the answer.
+    pub as_of: Nanos,
+    /// False where a tape stands still.
+    pub playing: bool,
+    /// Messages that could not be read.
+    pub decode_errors: u64,
+    /// The recorder, where there is one.
+    pub recorder: Option<RecorderReport>,
 }
 
-/// Plays until the end, then stands still; answers all the while. Returns when it is told to stop.
-///
-/// # Errors
-/// What playing gives: the tape is damaged, or the recorder failed.
-pub fn run(mut playback: Playback, mut pace: Pace, questions: &Questions) -> anyhow::Result<Playback> {
-    loop {
-        let due = playback.next_ts()?.map(|ts| pace.wait(ts));
-        match next(due, playback.engine(), &questions.0) {
-            Next::Step => playback.step()?,
-            Next::Answer(question) => answer(question, &playback, due.is_some()),
-            Next::End => return Ok(playback),
+impl Questions {
+    /// A question that waits already.
+    pub fn next_now(&self) -> Asked {
+        match self.0.try_recv() {
+            Ok(Question::Stop) | Err(TryRecvError::Disconnected) => Asked::Stop,
+            Ok(question) => Asked::Question(question),
+            Err(TryRecvError::Empty) => Asked::Nothing,
+        }
+    }
+
+    /// The next question, waited for as long as this; `None`: for ever.
+    pub fn next_within(&self, wait: Option<Duration>) -> Asked {
+        let question = match wait {
+            // Waiting for no time at all would give way to other threads first.
+            Some(Duration::ZERO) => return self.next_now(),
+            Some(wait) => self.0.recv_timeout(wait),
+            None => self.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match question {
+            Ok(Question::Stop) | Err(RecvTimeoutError::Disconnected) => Asked::Stop,
+            Ok(question) => Asked::Question(question),
+            Err(RecvTimeoutError::Timeout) => Asked::Nothing,
         }
     }
 }
 
-/// `due` is how long to wait until the next step, `None` where there is none.
-fn next(due: Option<Duration>, engine: &Engine, questions: &Receiver<Question>) -> Next {
-    let question = match due {
-        Some(_) if engine.market().is_message_open() => return Next::Step,
-        // Waiting for no time at all would give way to other threads first.
-        Some(Duration::ZERO) => questions.try_recv().map_err(|error| match error {
-            TryRecvError::Empty => RecvTimeoutError::Timeout,
-            TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-        }),
-        Some(wait) => questions.recv_timeout(wait),
-        None => questions.recv().map_err(|_| RecvTimeoutError::Disconnected),
-    };
-    match question {
-        Ok(Question::Stop) | Err(RecvTimeoutError::Disconnected) => Next::End,
-        Ok(question) => Next::Answer(question),
-        Err(RecvTimeoutError::Timeout) => Next::Step,
-    }
+/// What readers want of the engine's thread.
+pub enum Asked {
+    /// Nothing at the moment.
+    Nothing,
+    /// An answer.
+    Question(Question),
+    /// That it ends.
+    Stop,
 }
 
-/// Whoever asked may have gone: a reply that nobody takes is dropped.
-fn answer(question: Question, playback: &Playback, playing: bool) {
-    let engine = playback.engine();
-    let stamp = Stamp { seq: engine.seq(), as_of: engine.ts() };
-    let stream = |id| engine.market().stream(id);
-    match question {
-        Question::Status(reply) => drop(reply.send(status(playback, stamp, playing))),
-        Question::Quotes(ids, reply) => {
-            let quotes: Option<Vec<_>> = ids.into_iter().map(|id| stream(id).map(quote)).collect();
-            if let Some(quotes) = quotes {
-                drop(reply.send(QuotesView { stamp, quotes }));
+impl Question {
+    /// Answers it. Whoever asked may have gone: a reply that nobody takes is dropped.
+    pub fn answer(self, shown: &Shown<'_>) {
+        let stamp = Stamp { seq: shown.engine.seq(), as_of: shown.as_of };
+        let stream = |id| shown.engine.market().stream(id);
+        match self {
+            Question::Status(reply) => drop(reply.send(status(shown, stamp))),
+            Question::Quotes(ids, reply) => {
+                let quotes: Option<Vec<_>> = ids.into_iter().map(|id| stream(id).map(quote)).collect();
+                if let Some(quotes) = quotes {
+                    drop(reply.send(QuotesView { stamp, quotes }));
+                }
             }
-        }
-        Question::Depth(id, levels, reply) => {
-            if let Some(stream) = stream(id) {
-                drop(reply.send(depth(stream, stamp, levels)));
+            Question::Depth(id, levels, reply) => {
+                if let Some(stream) = stream(id) {
+                    drop(reply.send(depth(stream, stamp, levels)));
+                }
             }
+            Question::Stop => {}
         }
-        Question::Stop => {}
     }
 }
 
-fn status(playback: &Playback, stamp: Stamp, playing: bool) -> StatusView {
-    let market = playback.engine().market();
+fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
+    let market = shown.engine.market();
     let counters = market.counters();
     let feeds = market.streams().map(|(_, stream)| FeedView {
         key: stream.instrument.key.clone(),
@@ -267,14 +298,14 @@ fn status(playback: &Playback, stamp: Stamp, playing: bool) -> StatusView {
     });
     StatusView {
         stamp,
-        playing,
+        playing: shown.playing,
         feeds: feeds.collect(),
         events: counters.events,
         trades: counters.trades,
         gaps: counters.gaps,
         resyncs: counters.resyncs,
-        decode_errors: playback.decode_errors(),
-        recorder: playback.recorder_report().map(|report| RecorderView {
+        decode_errors: shown.decode_errors,
+        recorder: shown.recorder.map(|report| RecorderView {
             written_seq: report.written_seq,
             longest_write_interval_ms: report.longest_write_interval_ms,
         }),

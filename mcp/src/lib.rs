@@ -1,12 +1,13 @@
 //! The facade and the program: what people and agents touch, and the place where everything is joined.
 //!
 //! - [`cli`], [`commands`], [`config`]: the command line.
-//! - [`playback`]: captures, tapes and Parquet through the engine.
+//! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod data_folder;
@@ -14,6 +15,7 @@ pub mod directory;
 pub mod engine;
 pub mod guard;
 pub mod listen;
+pub mod live;
 pub mod playback;
 pub mod server;
 pub mod stdio;

@@ -3,12 +3,14 @@
 pub mod captures;
 pub mod feeder;
 pub mod pace;
+mod run;
 pub mod source;
 pub mod tables;
 pub mod verify;
 pub mod watch;
 
 pub use pace::Pace;
+pub use run::run;
 pub use source::{Format, Source};
 use watch::Position;
 pub use watch::{Verification, Watch};

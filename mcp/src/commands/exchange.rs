@@ -1,0 +1,38 @@
+//! `tidegate exchange`.
+
+use super::{format, say};
+use crate::cli::Exchange;
+use crate::listen;
+use crate::playback::Format;
+use crate::playback::pace::Speed;
+use anyhow::{Context, bail};
+use std::sync::Arc;
+use tidegate_feeds::exchange::{self, reserve::Reserve};
+
+/// Serves captures until it is stopped.
+///
+/// # Errors
+/// Where the captures cannot be served, or the address cannot be used.
+pub fn run(options: &Exchange) -> anyhow::Result<()> {
+    if format(None, &options.paths)? == Format::Tidegate {
+        bail!("{}: a recording is no capture; only a venue's own messages can be served", options.paths[0].display());
+    }
+    let speed = match options.speed {
+        Speed::Times(times) => Some(times),
+        Speed::Max => None,
+    };
+    let venue = Reserve::new(options.paths.clone(), speed).context("the captures cannot be served")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let listener = listen::bind(options.listen).await?;
+        let address = listener.local_addr()?;
+        say(&format!(
+            "RECORDED DATA, served as its venue would at {address}: tidegate serve --venue … --symbols … --at {address}\n"
+        ))?;
+        tokio::select! {
+            () = exchange::serve(listener, Arc::new(venue)) => {}
+            result = tokio::signal::ctrl_c() => result?,
+        }
+        Ok(())
+    })
+}

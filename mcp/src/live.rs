@@ -1,0 +1,190 @@
+//! A live market: connections with their rings, one engine, one recorder.
+
+mod engine_thread;
+mod ring_sink;
+
+pub use ring_sink::WhenFull;
+
+use crate::clock;
+use crate::config::Config;
+use crate::data_folder::VERSION;
+use crate::directory::Directory;
+use crate::engine::{EngineClient, Questions};
+use crate::playback::Watch;
+use anyhow::Context;
+use engine_thread::LiveEngine;
+use ring_sink::RingSink;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use tidegate_core::{BoardReader, Engine, Inlets, Input, Instrument, InstrumentId, Market, RingConsumer, RingProducer};
+use tidegate_core::{board, ring};
+use tidegate_feeds::driver::{Driver, Request};
+use tidegate_feeds::link::{Budget, Link};
+use tidegate_feeds::venue::Venue;
+use tidegate_history::tape::{Recorder, RecorderReport};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that wait for a connection.
+const REQUESTS_MAX: usize = 4_096;
+
+/// What to connect to.
+pub struct Connection {
+    /// Whose protocol.
+    pub venue: Venue,
+    /// Where, if not at the venue itself.
+    pub at: Option<String>,
+    /// The venue's symbols and what is known of them.
+    pub symbols: Vec<(String, Instrument)>,
+    /// What happens when the engine cannot keep up.
+    pub when_full: WhenFull,
+}
+
+/// A live engine before its connections are made: what was recorded is there already.
+pub struct Live {
+    config: Config,
+    engine: Engine,
+    watch: Watch,
+    directory: Arc<Directory>,
+    board: BoardReader,
+    writer: tidegate_core::BoardWriter,
+}
+
+/// A live engine's thread.
+pub struct Running {
+    /// Joined when the engine has been told to stop.
+    pub thread: JoinHandle<anyhow::Result<Option<RecorderReport>>>,
+    /// Fires when the thread ends, however it ends.
+    pub ended: oneshot::Receiver<()>,
+}
+
+/// One connection's half of what joins it to the engine.
+struct Joint {
+    connection: Connection,
+    ring: RingProducer,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Live {
+    /// Recovers what `tape` holds, and goes on recording there.
+    ///
+    /// # Errors
+    /// Where the tape cannot be recovered or recorded to.
+    pub fn open(config: Config, tape: &Path, directory: Arc<Directory>) -> anyhow::Result<Live> {
+        let mut watch = Watch::default();
+        let (recorder, recovered) = Recorder::open(tape, config.bounds())?;
+        watch.record(recorder);
+        let (board_writer, board) = board(config.bounds().instruments_max);
+        let mut engine = match recovered {
+            None => Engine::new(Market::new(config.bounds()), 0, clock::now()),
+            Some(recovered) => {
+                if recovered.cut_bytes > 0 {
+                    let cut = recovered.cut_bytes;
+                    tracing::warn!("{cut} bytes of a half-written block were cut off {}", tape.display());
+                }
+                let mut engine = recovered.engine;
+                engine.restart(recovered.highest_seq, &mut watch)?;
+                engine
+            }
+        };
+        let run = Input::Config { hash: config.hash(), seed: 0, version: VERSION.to_owned() };
+        engine.input(clock::now(), &run, &mut watch)?;
+        for (id, stream) in engine.market().streams() {
+            directory.insert(id, (*stream.instrument).clone());
+        }
+        Ok(Live { config, engine, watch, directory, board, writer: board_writer })
+    }
+
+    /// What readers see without asking the engine.
+    pub fn board(&self) -> BoardReader {
+        self.board.clone()
+    }
+
+    /// Starts the engine's thread and every connection; these live as long as the current runtime.
+    ///
+    /// # Errors
+    /// Where a thread or an HTTP client is not to be had.
+    pub fn start(
+        self,
+        connections: Vec<Connection>,
+        client: &EngineClient,
+        questions: Questions,
+    ) -> anyhow::Result<Running> {
+        let (resnapshots, wanted) = mpsc::channel(REQUESTS_MAX);
+        let (mut rings, mut joints, mut routes) = (Vec::new(), Vec::new(), Routes::default());
+        for connection in connections {
+            let (producer, consumer): (RingProducer, RingConsumer) = ring(self.config.engine.ring_inputs_max);
+            let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+            for (symbol, instrument) in &connection.symbols {
+                let id = self.identify(instrument);
+                let instrument = Box::new(instrument.clone());
+                let add = Request::Add { symbol: symbol.clone(), id, instrument };
+                sender.try_send(add).context("too many symbols on one connection")?;
+                routes.by_id.insert(id, sender.clone());
+            }
+            rings.push(consumer);
+            joints.push(Joint { connection, ring: producer, requests });
+        }
+        let (start, started) = std::sync::mpsc::channel();
+        let (alive, ended) = oneshot::channel::<()>();
+        let (engine, watch, board) = (self.engine, self.watch, self.writer);
+        let inlets = Inlets::new(rings, self.config.engine.batch_inputs_max);
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            let _alive = alive;
+            let decode_errors = started.recv()?;
+            LiveEngine { engine, inlets, watch, board, resnapshots, decode_errors }.run(&questions)
+        })?;
+        client.wake(thread.thread().clone());
+        let mut decode_errors = Vec::new();
+        let mut budgets: Vec<(Venue, Arc<Mutex<Budget>>)> = Vec::new();
+        for joint in joints {
+            let venue = joint.connection.venue;
+            let connects = match budgets.iter().find(|(known, _)| *known == venue) {
+                Some((_, budget)) => Arc::clone(budget),
+                None => Arc::new(Mutex::new(Budget::new(venue.limits().connects))),
+            };
+            budgets.push((venue, Arc::clone(&connects)));
+            let sink =
+                RingSink::new(joint.ring, thread.thread().clone(), Arc::clone(&self.directory), joint.connection.when_full);
+            decode_errors.push(sink.decode_errors());
+            let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
+            let endpoints = venue.endpoints(joint.connection.at.as_deref());
+            tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
+        }
+        start.send(decode_errors)?;
+        tokio::spawn(routes.run(wanted));
+        Ok(Running { thread, ended })
+    }
+
+    /// The id that the instrument has on the tape already, or a new one.
+    fn identify(&self, instrument: &Instrument) -> InstrumentId {
+        let known = self.directory.resolve(&instrument.to_string());
+        let id = known.map_or_else(|| self.directory.unused_id(), |(id, _)| id);
+        self.directory.insert(id, instrument.clone());
+        id
+    }
+}
+
+/// Which connection brings an instrument.
+#[derive(Default)]
+struct Routes {
+    by_id: BTreeMap<InstrumentId, mpsc::Sender<Request>>,
+}
+
+impl Routes {
+    /// Carries the market's requests to the connections.
+    async fn run(self, mut wanted: mpsc::Receiver<InstrumentId>) {
+        while let Some(id) = wanted.recv().await {
+            if let Some(connection) = self.by_id.get(&id) {
+                // Its driver ends with the program alone.
+                drop(connection.send(Request::Resnapshot(id)).await);
+            }
+        }
+    }
+}
+
+/// Connections that share a seed would come back together after an outage.
+fn random_seed() -> anyhow::Result<u64> {
+    Ok(getrandom::u64().context("the system gives no random numbers")?)
+}

@@ -1,0 +1,75 @@
+//! The engine's thread of a live market: what the connections send, in batches, and a question between two.
+
+use crate::clock;
+use crate::engine::{Asked, Questions, Shown};
+use crate::playback::Watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+use tidegate_core::{BoardWriter, Effect, Engine, Inlets, InstrumentId, Nanos};
+use tidegate_history::tape::RecorderReport;
+use tokio::sync::mpsc;
+
+/// The longest sleep: nothing is expected to need it, as whoever sends or asks wakes the thread.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// Everything that the thread owns.
+pub struct LiveEngine {
+    /// The engine.
+    pub engine: Engine,
+    /// The rings of all connections.
+    pub inlets: Inlets,
+    /// The recorder.
+    pub watch: Watch,
+    /// What readers see without asking.
+    pub board: BoardWriter,
+    /// Which books need a new snapshot: to whoever knows their connection.
+    pub resnapshots: mpsc::Sender<InstrumentId>,
+    /// Messages that could not be read, by connection.
+    pub decode_errors: Vec<Arc<AtomicU64>>,
+}
+
+impl LiveEngine {
+    /// Runs until it is told to stop; closes the recording.
+    ///
+    /// # Errors
+    /// Where an input cannot be applied, or the recorder has failed.
+    pub fn run(mut self, questions: &Questions) -> anyhow::Result<Option<RecorderReport>> {
+        loop {
+            let now = clock::now();
+            let applied = self.inlets.turn(now, &mut self.engine, &mut self.watch, &mut self.board)?;
+            self.watch.check()?;
+            while let Some(Effect::Resnapshot(id)) = self.engine.market_mut().poll_effect() {
+                // A full queue means that requests are on their way: the book asks again when it is thinner.
+                drop(self.resnapshots.try_send(id));
+            }
+            // A message that is there in part: the rest of it is on its way.
+            let asked = if self.engine.market().is_message_open() { Asked::Nothing } else { questions.next_now() };
+            match asked {
+                Asked::Stop => return self.watch.finish().map(|(_, report)| report),
+                Asked::Question(question) => question.answer(&self.shown(now)),
+                Asked::Nothing if applied == 0 => self.sleep(),
+                Asked::Nothing => {}
+            }
+        }
+    }
+
+    fn shown(&self, now: Nanos) -> Shown<'_> {
+        Shown {
+            engine: &self.engine,
+            as_of: self.engine.ts().max(now),
+            playing: true,
+            decode_errors: self.decode_errors.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
+            recorder: self.watch.recorder_report(),
+        }
+    }
+
+    /// Until something arrives, or the next deadline.
+    fn sleep(&self) {
+        let wait = self.engine.market().next_deadline().map(|deadline| {
+            Duration::from_nanos(u64::try_from(deadline.since(clock::now()).raw()).unwrap_or(0))
+        });
+        thread::park_timeout(wait.map_or(SLEEP_MAX, |wait| wait.min(SLEEP_MAX)));
+    }
+}
