@@ -21,6 +21,11 @@ pub mod price;
 pub mod stream;
 pub mod time;
 
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is asked of its environment")]
+#[path = "../../../tests/cases.rs"]
+mod cases;
+
 pub use bar::{Bar, BarFlags, INTERVALS, Interval};
 pub use blake3::Hash as Digest;
 pub use book::{Book, Known, Level, Top};
