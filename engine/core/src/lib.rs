@@ -9,6 +9,7 @@
 
 pub mod bar;
 pub mod book;
+mod deadlines;
 pub mod digest;
 pub mod engine;
 pub mod event;
