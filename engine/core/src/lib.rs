@@ -8,6 +8,7 @@
 //! Nothing here reads a clock, a file, a socket or a random number.
 
 pub mod bar;
+pub mod board;
 pub mod book;
 mod deadlines;
 pub mod digest;
@@ -19,6 +20,7 @@ pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod price;
+mod seqlock;
 pub mod stream;
 pub mod time;
 
@@ -29,6 +31,7 @@ mod cases;
 
 pub use bar::{Bar, BarFlags, INTERVALS, Interval};
 pub use blake3::Hash as Digest;
+pub use board::{BOARD_LEVELS, BoardReader, BoardWriter, SideSnapshot, Snapshot, TradeSnapshot, Unread, board};
 pub use book::{Book, Known, Level, Top};
 pub use engine::{Engine, EngineError, Observer, Stamped};
 pub use event::{Body, Event, Family, Flags, Side};
