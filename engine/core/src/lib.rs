@@ -4,6 +4,7 @@
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`stream`], [`market`]: the state.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
+//! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
 //!
 //! Nothing here reads a clock, a file, a socket or a random number.
 
@@ -16,10 +17,12 @@ pub mod engine;
 pub mod event;
 pub mod frame;
 pub mod head;
+pub mod inlets;
 pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod price;
+pub mod ring;
 mod seqlock;
 pub mod stream;
 pub mod time;
@@ -36,9 +39,11 @@ pub use book::{Book, Known, Level, Top};
 pub use engine::{Engine, EngineError, Observer, Stamped};
 pub use event::{Body, Event, Family, Flags, Side};
 pub use frame::Frame;
+pub use inlets::Inlets;
 pub use input::{Fact, Gap, GapCause, Input};
 pub use instrument::{Instrument, InstrumentId, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
+pub use ring::{Received, RingConsumer, RingProducer, ring};
 pub use stream::{LastTrade, Quote, Stream, StreamState};
 pub use time::Nanos;
