@@ -137,7 +137,7 @@ impl BarSeries {
         }
     }
 
-    fn insert(&mut self, index: usize, start: Nanos, price: Price, qty: Qty) -> usize {
+    fn insert(&mut self, mut index: usize, start: Nanos, price: Price, qty: Qty) -> usize {
         let mut bar = Bar {
             start,
             open: price,
@@ -156,11 +156,16 @@ impl BarSeries {
         } else if let Some(previous) = self.bars.back_mut() {
             previous.flags.add(BarFlags::CLOSED);
         }
-        self.bars.insert(index, bar);
-        if self.bars.len() > self.bars_max {
+        // The oldest makes room first, so that the series never grows beyond its bound.
+        if self.bars.len() >= self.bars_max {
             self.bars.pop_front();
-            return index - 1;
+            index -= 1;
         }
+        if self.bars.len() == self.bars.capacity() {
+            let capacity = (self.bars.len() * 2).max(4).min(self.bars_max);
+            self.bars.reserve_exact(capacity.saturating_sub(self.bars.len()));
+        }
+        self.bars.insert(index, bar);
         index
     }
 

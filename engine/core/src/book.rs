@@ -8,7 +8,7 @@
 
 use crate::event::Side;
 use crate::price::{Price, Qty};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// One price level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,15 +171,26 @@ impl Book {
     }
 }
 
-/// One side. Levels are keyed by rank, which is smaller for a better price on either side.
+/// One side, sorted from its worst level to its best: a change near the touch moves few others. Levels are
+/// keyed by rank, which is smaller for a better price on either side.
+///
+/// The array grows with the side, up to its bound, and never shrinks: a side that has been as long before
+/// allocates nothing.
 #[derive(Clone, Debug)]
 struct Ladder {
     side: Side,
     levels_max: usize,
-    levels: BTreeMap<i64, (Qty, u32)>,
+    levels: VecDeque<Rung>,
     known_to: Known,
     known_count: usize,
     snapshot_levels: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    rank: i64,
+    qty: Qty,
+    orders: u32,
 }
 
 impl Ladder {
@@ -187,7 +198,7 @@ impl Ladder {
         Ladder {
             side,
             levels_max,
-            levels: BTreeMap::new(),
+            levels: VecDeque::new(),
             known_to: Known::Nothing,
             known_count: 0,
             snapshot_levels: 0,
@@ -201,14 +212,17 @@ impl Ladder {
         }
     }
 
-    fn level(&self, rank: i64, (qty, orders): (Qty, u32)) -> Level {
+    fn price(&self, rank: i64) -> Price {
         let raw = match self.side {
             Side::Bid => -rank,
             Side::Ask => rank,
         };
         // A rank is a price or its negative, and the range of prices is symmetric.
-        let price = Price::from_raw(raw).unwrap_or_default();
-        Level { price, qty, orders }
+        Price::from_raw(raw).unwrap_or_default()
+    }
+
+    fn level(&self, rung: &Rung) -> Level {
+        Level { price: self.price(rung.rank), qty: rung.qty, orders: rung.orders }
     }
 
     /// The worst rank that is still known; `None` where nothing is.
@@ -226,12 +240,16 @@ impl Ladder {
 
     fn set(&mut self, level: Level) {
         let rank = self.rank(level.price);
-        let was_there = if level.qty == Qty::ZERO {
-            self.levels.remove(&rank).is_some()
-        } else {
-            self.levels.insert(rank, (level.qty, level.orders)).is_some()
-        };
+        let rung = Rung { rank, qty: level.qty, orders: level.orders };
         let is_there = level.qty != Qty::ZERO;
+        let index = self.worse_than(rank);
+        let was_there = self.levels.get(index).is_some_and(|found| found.rank == rank);
+        match (was_there, is_there) {
+            (true, true) => self.levels[index] = rung,
+            (true, false) => drop(self.levels.remove(index)),
+            (false, true) => self.insert(index, rung),
+            (false, false) => {}
+        }
         if self.is_known(rank) {
             self.known_count = self.known_count + usize::from(is_there) - usize::from(was_there);
         }
@@ -240,9 +258,27 @@ impl Ladder {
         }
     }
 
+    fn insert(&mut self, index: usize, rung: Rung) {
+        if self.levels.len() == self.levels.capacity() {
+            // One more than the bound: the worst is forgotten after the insertion.
+            let capacity = (self.levels.len() * 2).max(16).min(self.levels_max + 1);
+            self.levels.reserve_exact(capacity - self.levels.len());
+        }
+        self.levels.insert(index, rung);
+    }
+
+    /// How many levels are worse than `rank`: the place where it stands, or would stand.
+    fn worse_than(&self, rank: i64) -> usize {
+        let (worse, better) = self.levels.as_slices();
+        match better.first() {
+            Some(first) if first.rank > rank => worse.len() + worse_among(better, rank),
+            _ => worse_among(worse, rank),
+        }
+    }
+
     fn forget_worst(&mut self) {
-        let Some((forgotten, _)) = self.levels.pop_last() else { return };
-        if self.is_known(forgotten) {
+        let Some(forgotten) = self.levels.pop_front() else { return };
+        if self.is_known(forgotten.rank) {
             self.known_count -= 1;
             self.known_to = self.worst().map_or(Known::Nothing, |worst| Known::To(worst.price));
         }
@@ -262,14 +298,14 @@ impl Ladder {
     }
 
     fn worst(&self) -> Option<Level> {
-        self.levels.last_key_value().map(|(&rank, &value)| self.level(rank, value))
+        self.levels.front().map(|rung| self.level(rung))
     }
 
     fn best(&self) -> Option<Level> {
         if self.known_to == Known::Nothing {
             return None;
         }
-        self.levels.first_key_value().map(|(&rank, &value)| self.level(rank, value))
+        self.levels.back().map(|rung| self.level(rung))
     }
 
     /// Moves the end of what is known outwards: to the best level of the other side, beyond which none of
@@ -280,12 +316,16 @@ impl Ladder {
             end = end.max(self.rank(other.price));
         }
         if let Some(tick) = tick.filter(|&tick| tick > Price::ZERO) {
-            while self.levels.contains_key(&end.saturating_add(tick.raw())) {
-                end += tick.raw();
-                self.known_count += 1;
+            let mut beyond = self.worse_than(end);
+            while beyond > 0 && self.levels[beyond - 1].rank <= end.saturating_add(tick.raw()) {
+                beyond -= 1;
+                if self.levels[beyond].rank == end.saturating_add(tick.raw()) {
+                    end += tick.raw();
+                    self.known_count += 1;
+                }
             }
         }
-        self.known_to = Known::To(self.level(end, (Qty::ZERO, 0)).price);
+        self.known_to = Known::To(self.price(end));
     }
 
     fn shrink_to(&mut self, other: Option<Level>) {
@@ -300,18 +340,32 @@ impl Ladder {
     }
 
     fn all(&self) -> impl Iterator<Item = Level> {
-        self.levels.iter().map(|(&rank, &value)| self.level(rank, value))
+        self.levels.iter().rev().map(|rung| self.level(rung))
     }
 
     fn known(&self) -> impl Iterator<Item = Level> {
-        // No rank is the lowest i64, so this range is empty where nothing is known.
+        // No rank is the lowest i64, so nothing is below it where nothing is known.
         let end = self.known_rank().unwrap_or(i64::MIN);
-        self.levels.range(..=end).map(|(&rank, &value)| self.level(rank, value))
+        self.levels.iter().rev().take_while(move |rung| rung.rank <= end).map(|rung| self.level(rung))
     }
 
     fn is_too_thin(&self) -> bool {
         matches!(self.known_to, Known::To(_)) && self.known_count * 10 < self.snapshot_levels as usize
     }
+}
+
+/// How many of `rungs` are worse than `rank`. The search leaves the touch in growing steps, as most changes
+/// are near it, and ends by halving.
+fn worse_among(rungs: &[Rung], rank: i64) -> usize {
+    let (mut end, mut step) = (rungs.len(), 4);
+    while end > 0 {
+        let probe = end.saturating_sub(step);
+        if rungs[probe].rank > rank {
+            return probe + 1 + rungs[probe + 1..end].partition_point(|rung| rung.rank > rank);
+        }
+        (end, step) = (probe, step * 4);
+    }
+    0
 }
 
 #[cfg(test)]

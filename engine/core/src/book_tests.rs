@@ -1,5 +1,8 @@
 use super::*;
 use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use std::collections::BTreeMap;
 
 fn level(price: i64, qty: i64) -> Level {
     Level { price: Price::from_raw(price).unwrap(), qty: Qty::from_raw(qty).unwrap(), orders: 0 }
@@ -111,7 +114,7 @@ fn the_other_side_and_the_tick_extend_what_is_known() {
 /// The venue's book: every level, both sides, never crossed.
 #[derive(Default)]
 struct Venue {
-    sides: [std::collections::BTreeMap<i64, i64>; 2],
+    sides: [BTreeMap<i64, i64>; 2],
 }
 
 impl Venue {
@@ -180,4 +183,208 @@ proptest! {
             }
         }
     }
+}
+
+/// The naive twin of a ladder: a tree keyed by rank, and nothing clever.
+struct Twin {
+    side: Side,
+    levels_max: usize,
+    levels: BTreeMap<i64, (Qty, u32)>,
+    known_to: Known,
+    known_count: usize,
+    snapshot_levels: u32,
+}
+
+impl Twin {
+    fn new(side: Side, levels_max: usize) -> Twin {
+        let (known_to, known_count, snapshot_levels) = (Known::Nothing, 0, 0);
+        Twin { side, levels_max, levels: BTreeMap::new(), known_to, known_count, snapshot_levels }
+    }
+
+    fn rank(&self, price: Price) -> i64 {
+        if self.side == Side::Bid { -price.raw() } else { price.raw() }
+    }
+
+    fn level(&self, rank: i64, (qty, orders): (Qty, u32)) -> Level {
+        let raw = if self.side == Side::Bid { -rank } else { rank };
+        Level { price: Price::from_raw(raw).unwrap(), qty, orders }
+    }
+
+    fn known_rank(&self) -> Option<i64> {
+        match self.known_to {
+            Known::Nothing => None,
+            Known::To(price) => Some(self.rank(price)),
+            Known::All => Some(i64::MAX),
+        }
+    }
+
+    fn is_known(&self, rank: i64) -> bool {
+        self.known_rank().is_some_and(|known| rank <= known)
+    }
+
+    fn set(&mut self, level: Level) {
+        let rank = self.rank(level.price);
+        let is_there = level.qty != Qty::ZERO;
+        let was_there = if is_there {
+            self.levels.insert(rank, (level.qty, level.orders)).is_some()
+        } else {
+            self.levels.remove(&rank).is_some()
+        };
+        if self.is_known(rank) {
+            self.known_count = self.known_count + usize::from(is_there) - usize::from(was_there);
+        }
+        if self.levels.len() > self.levels_max {
+            let (forgotten, _) = self.levels.pop_last().unwrap();
+            if self.is_known(forgotten) {
+                self.known_count -= 1;
+                self.known_to = self.worst().map_or(Known::Nothing, |worst| Known::To(worst.price));
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Twin::new(self.side, self.levels_max);
+    }
+
+    fn complete_snapshot(&mut self) {
+        self.known_to = self.worst().map_or(Known::All, |worst| Known::To(worst.price));
+        self.known_count = self.levels.len();
+        self.snapshot_levels = self.known_count as u32;
+    }
+
+    fn worst(&self) -> Option<Level> {
+        self.levels.last_key_value().map(|(&rank, &value)| self.level(rank, value))
+    }
+
+    fn best(&self) -> Option<Level> {
+        self.all().into_iter().next().filter(|_| self.known_to != Known::Nothing)
+    }
+
+    fn extend(&mut self, other: Option<Level>, tick: Option<Price>) {
+        let Known::To(price) = self.known_to else { return };
+        let mut end = self.rank(price).max(other.map_or(i64::MIN, |other| self.rank(other.price)));
+        if let Some(tick) = tick {
+            while self.levels.contains_key(&(end + tick.raw())) {
+                end += tick.raw();
+                self.known_count += 1;
+            }
+        }
+        self.known_to = Known::To(self.level(end, (Qty::ZERO, 0)).price);
+    }
+
+    fn shrink_to(&mut self, other: Option<Level>) {
+        if let (Known::To(_), Some(other)) = (self.known_to, other) {
+            self.known_to = Known::To(other.price);
+            self.known_count = self.known().len();
+        }
+    }
+
+    fn restore(&mut self, levels: &[Level], known_to: Known, snapshot_levels: u32) {
+        self.clear();
+        for &level in levels {
+            self.set(level);
+        }
+        self.known_to = match (known_to, self.worst()) {
+            (Known::To(_) | Known::All, Some(worst)) if self.levels.len() < levels.len() => Known::To(worst.price),
+            _ => known_to,
+        };
+        self.known_count = self.known().len();
+        self.snapshot_levels = snapshot_levels;
+    }
+
+    fn all(&self) -> Vec<Level> {
+        self.levels.iter().map(|(&rank, &value)| self.level(rank, value)).collect()
+    }
+
+    fn known(&self) -> Vec<Level> {
+        self.all().into_iter().filter(|level| self.is_known(self.rank(level.price))).collect()
+    }
+
+    #[track_caller]
+    fn assert_same(&self, book: &Book) {
+        let ladder = book.side(self.side);
+        assert!(book.levels(self.side).eq(self.all()), "{ladder:?}");
+        assert!(book.depth(self.side, usize::MAX).eq(self.known()), "{ladder:?}");
+        let got = (ladder.known_to, ladder.known_count, ladder.snapshot_levels, ladder.best(), ladder.worst());
+        assert_eq!(got, (self.known_to, self.known_count, self.snapshot_levels, self.best(), self.worst()));
+        let known_to_a_price = matches!(self.known_to, Known::To(_));
+        assert_eq!(ladder.is_exhausted(), known_to_a_price && self.known_count == 0);
+        assert_eq!(ladder.is_too_thin(), known_to_a_price && self.known_count * 10 < self.snapshot_levels as usize);
+    }
+}
+
+/// One random operation on a book and its twin: mostly changes, some of them of a whole book.
+/// Every price is a multiple of `tick`, as the market sees to before it passes a tick on.
+fn operate(rng: &mut Pcg64Mcg, span: i64, tick: i64, book: &mut Book, [bids, asks]: &mut [Twin; 2]) {
+    let is_crossed = |bids: &Twin, asks: &Twin| Top { bid: bids.best(), ask: asks.best() }.is_crossed();
+    match rng.random_range(0..100) {
+        0 => {
+            book.clear();
+            bids.clear();
+            asks.clear();
+        }
+        1..=3 => {
+            book.complete_snapshot();
+            bids.complete_snapshot();
+            asks.complete_snapshot();
+        }
+        4..=20 => {
+            let tick = Price::from_raw(tick).filter(|_| rng.random_bool(0.7));
+            book.settle(tick);
+            if !is_crossed(bids, asks) {
+                let (bid, ask) = (bids.best(), asks.best());
+                bids.extend(ask, tick);
+                asks.extend(bid, tick);
+            }
+        }
+        21 => {
+            let (bid, ask) = (bids.best(), asks.best());
+            book.doubt();
+            bids.shrink_to(ask);
+            asks.shrink_to(bid);
+        }
+        22 => {
+            let twin = if rng.random() { bids } else { asks };
+            let (mut levels, known_to, snapshot_levels) = (twin.all(), twin.known_to, rng.random_range(0..50));
+            let beyond = levels.last().map_or(span * tick, |level| level.price.raw());
+            let step = if twin.side == Side::Bid { -tick } else { tick };
+            levels.extend((1..rng.random_range(1..6)).map(|n| level_of(beyond + n * step, 1, 0)));
+            book.restore(twin.side, &levels, known_to, snapshot_levels);
+            twin.restore(&levels, known_to, snapshot_levels);
+        }
+        _ => {
+            // Bids mostly below asks, so that most of the time the book is not crossed.
+            let is_bid = rng.random();
+            let middle = if is_bid { 0 } else { span - span / 8 };
+            let price = (middle + rng.random_range(0..span)) * tick;
+            let level = level_of(price, rng.random_range(0..4), rng.random_range(0..3));
+            let twin = if is_bid { bids } else { asks };
+            book.set(twin.side, level);
+            twin.set(level);
+        }
+    }
+}
+
+fn level_of(price: i64, qty: i64, orders: u32) -> Level {
+    Level { orders, ..level(price, qty) }
+}
+
+/// Sorted arrays and trees come to the same book, whatever happens to it.
+#[test]
+fn a_book_equals_its_naive_twin() {
+    let count = crate::cases::count(2_000_000, 20_000_000);
+    let mut rng = Pcg64Mcg::seed_from_u64(11);
+    let (mut book, mut twins) = (Book::new(0), Side::BOTH.map(|side| Twin::new(side, 0)));
+    let (mut span, mut tick) = (1, 1);
+    for case in 0..count {
+        if case % 500 == 0 {
+            let levels_max = rng.random_range(0..40);
+            (span, tick) = (rng.random_range(4..80), rng.random_range(1..4));
+            book = Book::new(levels_max);
+            twins = Side::BOTH.map(|side| Twin::new(side, levels_max));
+        }
+        operate(&mut rng, span, tick, &mut book, &mut twins);
+        twins.iter().for_each(|twin| twin.assert_same(&book));
+    }
+    println!("{count} operations on a book and its twin: 0 differences");
 }

@@ -1,5 +1,6 @@
 //! The one place where inputs get their place in the total order and are applied.
 
+use crate::board::BoardWriter;
 use crate::event::Family;
 use crate::frame::{Frame, RESTART_STRIDE, SEQ_LIMIT};
 use crate::head::{HeadError, restore_frame};
@@ -103,10 +104,26 @@ impl Engine {
     /// [`EngineError`]; the input has not been applied then.
     pub fn input(&mut self, now: Nanos, input: &Input, observer: &mut impl Observer) -> Result<(), EngineError> {
         let now = now.max(self.ts);
+        self.pass_time(now, observer)?;
+        self.step(self.seq + 1, now, input, observer)
+    }
+
+    /// Applies the deadlines that have passed at `now`: in a silent market there is no input to bring them.
+    ///
+    /// # Errors
+    /// [`EngineError`]; the deadline has not been applied then.
+    pub fn pass_time(&mut self, now: Nanos, observer: &mut impl Observer) -> Result<(), EngineError> {
+        let now = now.max(self.ts);
         while let Some(deadline) = self.market.next_deadline().filter(|&deadline| deadline <= now) {
             self.step(self.seq + 1, deadline.max(self.ts), &Input::Time, observer)?;
         }
-        self.step(self.seq + 1, now, input, observer)
+        Ok(())
+    }
+
+    /// Publishes every stream that changed since the last time and is not amid a venue message.
+    pub fn publish(&mut self, board: &mut BoardWriter) {
+        let (seq, ts) = (self.seq, self.ts);
+        self.market.take_changed(|id, stream| board.publish(id, stream, seq, ts));
     }
 
     /// Applies a recorded input, its place and time being given.

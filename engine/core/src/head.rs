@@ -55,8 +55,7 @@ pub fn restore_frame(market: &mut Market, frame: &Frame<'_>) -> Result<(), HeadE
     }
     let mut from = Decoder { kind: HEAD_KIND, bytes: frame.bytes };
     let id = InstrumentId(from.get(Buf::try_get_u32_le)?);
-    let stream = market.streams.get_mut(id.index()).ok_or(ApplyError::Undefined(id.0))?;
-    take_stream(stream, &mut from)?;
+    market.change(id, |stream| take_stream(stream, &mut from))??;
     Ok(from.finish()?)
 }
 
@@ -101,6 +100,7 @@ fn take_stream(stream: &mut Stream, from: &mut Decoder<'_>) -> Result<(), Decode
     for series in &mut stream.bars {
         take_bars(series, from)?;
     }
+    stream.note_bars_due();
     Ok(())
 }
 

@@ -4,32 +4,46 @@
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`stream`], [`market`]: the state.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
+//! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
 //!
 //! Nothing here reads a clock, a file, a socket or a random number.
 
 pub mod bar;
+pub mod board;
 pub mod book;
+mod deadlines;
 pub mod digest;
 pub mod engine;
 pub mod event;
 pub mod frame;
 pub mod head;
+pub mod inlets;
 pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod price;
+pub mod ring;
+mod seqlock;
 pub mod stream;
 pub mod time;
 
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is asked of its environment")]
+#[path = "../../../tests/cases.rs"]
+mod cases;
+
 pub use bar::{Bar, BarFlags, INTERVALS, Interval};
 pub use blake3::Hash as Digest;
+pub use board::{BOARD_LEVELS, BoardReader, BoardWriter, SideSnapshot, Snapshot, TradeSnapshot, Unread, board};
 pub use book::{Book, Known, Level, Top};
 pub use engine::{Engine, EngineError, Observer, Stamped};
 pub use event::{Body, Event, Family, Flags, Side};
 pub use frame::Frame;
+pub use inlets::Inlets;
 pub use input::{Fact, Gap, GapCause, Input};
 pub use instrument::{Instrument, InstrumentId, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
+pub use ring::{Received, RingConsumer, RingProducer, ring};
 pub use stream::{LastTrade, Quote, Stream, StreamState};
 pub use time::Nanos;

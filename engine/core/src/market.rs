@@ -1,6 +1,7 @@
 //! The always-current model: every stream of every instrument, changed by inputs alone.
 
 use crate::bar::INTERVALS;
+use crate::deadlines::Deadlines;
 use crate::digest::instrument_part;
 use crate::event::{Body, Event, Family};
 use crate::input::{Gap, GapCause, Input};
@@ -70,19 +71,45 @@ pub struct Counters {
     pub resyncs: u64,
 }
 
+/// Streams that changed since they were handed over, each once.
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    ids: Vec<InstrumentId>,
+    is_listed: Vec<bool>,
+}
+
+impl Changed {
+    fn mark(&mut self, id: InstrumentId) {
+        if !std::mem::replace(&mut self.is_listed[id.index()], true) {
+            self.ids.push(id);
+        }
+    }
+}
+
 /// All streams, by dense id.
 #[derive(Clone, Debug)]
 pub struct Market {
     bounds: Bounds,
-    pub(crate) streams: Vec<Stream>,
+    streams: Vec<Stream>,
     counters: Counters,
     effects: VecDeque<Effect>,
+    deadlines: Deadlines,
+    changed: Changed,
+    open_messages: usize,
 }
 
 impl Market {
     /// A market that knows no instrument.
     pub fn new(bounds: Bounds) -> Market {
-        Market { bounds, streams: Vec::new(), counters: Counters::default(), effects: VecDeque::new() }
+        Market {
+            bounds,
+            streams: Vec::new(),
+            counters: Counters::default(),
+            effects: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            changed: Changed::default(),
+            open_messages: 0,
+        }
     }
 
     /// The bounds it was made with.
@@ -107,7 +134,7 @@ impl Market {
 
     /// True while a venue message is half applied.
     pub fn is_message_open(&self) -> bool {
-        self.streams.iter().any(Stream::is_message_open)
+        self.open_messages > 0
     }
 
     /// Applies one input at tape time `ts`; tells which venue message ended with it, if one did.
@@ -119,23 +146,22 @@ impl Market {
             Input::Event(event) => return self.apply_event(ts, event),
             Input::Define { id, instrument } => self.define(*id, instrument)?,
             Input::State { id, family, fact } => {
-                let healed = self.stream_mut(*id)?.learn(*family, *fact);
+                let healed = self.change(*id, |stream| stream.learn(*family, *fact))?;
                 self.counters.resyncs += u64::from(healed);
             }
             Input::Gap(gap) => self.lose(gap)?,
-            Input::Time => {
-                let stale_after = self.bounds.stale_after;
-                self.streams.iter_mut().for_each(|stream| stream.pass(ts, stale_after));
-            }
+            Input::Time => self.pass(ts)?,
             Input::Config { .. } => {}
         }
         Ok(None)
     }
 
     fn apply_event(&mut self, ts: Nanos, event: &Event) -> Result<Option<MessageEnd>, ApplyError> {
-        let stream = self.stream_mut(event.id)?;
-        let end = stream.apply(ts, event);
-        if end.is_some_and(|end| end.family == Family::Book) && stream.asks_for_refresh() {
+        let (end, asks_for_refresh) = self.change(event.id, |stream| {
+            let end = stream.apply(ts, event);
+            (end, end.is_some_and(|end| end.family == Family::Book) && stream.asks_for_refresh())
+        })?;
+        if asks_for_refresh {
             self.effects.push_back(Effect::Resnapshot(event.id));
         }
         self.counters.events += 1;
@@ -147,27 +173,34 @@ impl Market {
         let instrument = Arc::new(instrument.clone());
         let next = self.streams.len();
         let is_same = |old: &Instrument| old.key == instrument.key && old.source == instrument.source;
-        match self.streams.get_mut(id.index()) {
-            Some(stream) if is_same(&stream.instrument) => stream.redefine(instrument),
+        match self.streams.get(id.index()) {
+            Some(stream) if is_same(&stream.instrument) => {
+                return self.change(id, |stream| stream.redefine(instrument));
+            }
             None if next >= self.bounds.instruments_max => return Err(ApplyError::TooMany(next)),
-            None if id.index() == next => self.streams.push(Stream::new(instrument, &self.bounds)),
+            None if id.index() == next => {}
             _ => return Err(ApplyError::BadDefine(id.0)),
         }
+        self.streams.push(Stream::new(instrument, &self.bounds));
+        self.deadlines.grow(next + 1);
+        self.changed.is_listed.push(false);
+        // Room for every stream at once: marking never allocates.
+        self.changed.ids.reserve(next + 1 - self.changed.ids.len());
+        self.changed.mark(id);
         Ok(())
     }
 
     fn lose(&mut self, gap: &Gap) -> Result<(), ApplyError> {
         match gap.id {
-            Some(id) => {
-                let stream = self.stream_mut(id)?;
+            Some(id) => self.change(id, |stream| {
                 stream.lose(gap.family);
                 if gap.cause == GapCause::Unrepresentable {
                     stream.learn(gap.family, crate::input::Fact::Closed);
                 }
-            }
+            })?,
             None => {
-                for stream in &mut self.streams {
-                    stream.suspend();
+                for index in 0..self.streams.len() {
+                    self.change(InstrumentId(index as u32), Stream::suspend)?;
                 }
             }
         }
@@ -175,10 +208,33 @@ impl Market {
         Ok(())
     }
 
+    /// Lets what is due at `ts` happen, to the streams to which something happens.
+    fn pass(&mut self, ts: Nanos) -> Result<(), ApplyError> {
+        let stale_after = self.bounds.stale_after;
+        while let Some((index, _)) = self.deadlines.next().filter(|&(_, deadline)| deadline <= ts) {
+            self.change(InstrumentId(index as u32), |stream| stream.pass(ts, stale_after))?;
+        }
+        Ok(())
+    }
+
     /// The next moment at which something happens by the passing of time alone. Whoever merges the
     /// inputs puts [`Input::Time`] with this time before the first input at or past it.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        self.streams.iter().filter_map(|stream| stream.next_deadline(self.bounds.stale_after)).min()
+        self.deadlines.next().map(|(_, deadline)| deadline)
+    }
+
+    /// Hands over every stream that changed since it was handed over last, each once. One amid a venue
+    /// message waits until the message ends.
+    pub fn take_changed(&mut self, mut take: impl FnMut(InstrumentId, &Stream)) {
+        let Changed { ids, is_listed } = &mut self.changed;
+        ids.retain(|&id| {
+            let stream = &self.streams[id.index()];
+            if !stream.is_message_open() {
+                take(id, stream);
+                is_listed[id.index()] = false;
+            }
+            stream.is_message_open()
+        });
     }
 
     /// What the shell should do next, if anything.
@@ -190,6 +246,9 @@ impl Market {
     pub(crate) fn forget(&mut self) {
         self.streams.clear();
         self.effects.clear();
+        self.deadlines.clear();
+        self.changed = Changed::default();
+        self.open_messages = 0;
     }
 
     /// The digest of everything applied: see [`crate::digest`].
@@ -211,8 +270,21 @@ impl Market {
         total.finalize()
     }
 
-    fn stream_mut(&mut self, id: InstrumentId) -> Result<&mut Stream, ApplyError> {
-        self.streams.get_mut(id.index()).ok_or(ApplyError::Undefined(id.0))
+    /// Changes a stream, and with it what is kept about all of them. There is no other way to change one.
+    pub(crate) fn change<R>(
+        &mut self,
+        id: InstrumentId,
+        change: impl FnOnce(&mut Stream) -> R,
+    ) -> Result<R, ApplyError> {
+        let stream = self.streams.get_mut(id.index()).ok_or(ApplyError::Undefined(id.0))?;
+        let was_open = stream.is_message_open();
+        let result = change(stream);
+        self.open_messages = self.open_messages + usize::from(stream.is_message_open()) - usize::from(was_open);
+        self.changed.mark(id);
+        let stale_after = self.bounds.stale_after;
+        let deadline = stream.next_deadline(stale_after);
+        self.deadlines.set(id.index(), deadline, |index| self.streams.get(index)?.next_deadline(stale_after));
+        Ok(result)
     }
 }
 

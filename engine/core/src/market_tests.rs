@@ -293,3 +293,80 @@ proptest! {
         }
     }
 }
+
+const MANY: Bounds = Bounds { instruments_max: 6, ..BOUNDS };
+
+/// An input for any of several instruments.
+fn any_of_many() -> impl Strategy<Value = Input> {
+    let ids = 0..MANY.instruments_max as u32;
+    let facts = prop_oneof![Just(Fact::Subscribed), Just(Fact::SnapshotComplete), Just(Fact::Closed)];
+    let families = proptest::sample::select(Family::ALL.to_vec());
+    prop_oneof![
+        20 => (ids.clone(), any_input()).prop_map(|(id, input)| match input {
+            Input::Event(event) => Input::Event(Event { id: InstrumentId(id), ..event }),
+            Input::State { family, fact, .. } => Input::State { id: InstrumentId(id), family, fact },
+            Input::Gap(one) => Input::Gap(Gap { id: Some(InstrumentId(id)), ..one }),
+            other => other,
+        }),
+        4 => (ids, families, facts).prop_map(|(id, family, fact)| Input::State { id: InstrumentId(id), family, fact }),
+        1 => Just(gap(None, Family::Book, GapCause::Restart)),
+        1 => any::<u32>().prop_map(|id| define(id % 6, &format!("B:{}", id % 6))),
+    ]
+}
+
+/// Twin of [`Market::next_deadline`]: what every stream says by itself.
+fn first_deadline(market: &Market) -> Option<Nanos> {
+    let of_stream = |stream: &Stream| {
+        let stale = [Family::Book, Family::Quotes, Family::Statistics]
+            .into_iter()
+            .filter(|&family| stream.state(family) == StreamState::Live)
+            .filter_map(|family| Some(stream.last_event[usize::from(family.code())]?.plus(MANY.stale_after)));
+        stale.chain(stream.bars.iter().filter_map(crate::bar::BarSeries::next_deadline)).min()
+    };
+    market.streams().filter_map(|(_, stream)| of_stream(stream)).min()
+}
+
+proptest! {
+    /// What is kept about all streams is what a scan of all of them gives: the next deadline, whether a message
+    /// is open, whom a deadline concerns, and who has changed.
+    #[test]
+    fn what_is_kept_of_all_streams_equals_a_scan(
+        inputs in proptest::collection::vec((0i64..20_000_000_000, any_of_many(), any::<bool>()), 0..150),
+    ) {
+        let mut market = Market::new(MANY);
+        for id in 0..MANY.instruments_max as u32 {
+            market.apply(Nanos::ZERO, &define(id, &format!("B:{id}"))).unwrap();
+            for family in Family::ALL {
+                let id = InstrumentId(id);
+                market.apply(Nanos::ZERO, &Input::State { id, family, fact: Fact::Subscribed }).unwrap();
+            }
+        }
+        let mut taken: Vec<Option<String>> = vec![None; MANY.instruments_max];
+        for (at, input, takes) in inputs {
+            let at = Nanos::new(at);
+            let mut passed = market.clone();
+            market.apply(at, &input).unwrap();
+            if matches!(input, Input::Time) {
+                passed.streams.iter_mut().for_each(|stream| stream.pass(at, MANY.stale_after));
+                prop_assert_eq!(format!("{:?}", passed.streams), format!("{:?}", market.streams));
+            }
+            prop_assert_eq!(market.next_deadline(), first_deadline(&market));
+            prop_assert_eq!(market.is_message_open(), market.streams.iter().any(Stream::is_message_open));
+            if takes {
+                let mut seen = Vec::new();
+                market.take_changed(|id, stream| {
+                    seen.push(id);
+                    taken[id.index()] = Some(format!("{stream:?}"));
+                });
+                let count = seen.len();
+                seen.sort();
+                seen.dedup();
+                prop_assert_eq!(count, seen.len(), "each once");
+                for (id, stream) in market.streams().filter(|(_, stream)| !stream.is_message_open()) {
+                    prop_assert_eq!(taken[id.index()].as_ref(), Some(&format!("{stream:?}")));
+                }
+                prop_assert!(seen.iter().all(|id| !market.streams[id.index()].is_message_open()));
+            }
+        }
+    }
+}

@@ -110,6 +110,8 @@ pub struct Stream {
     /// The opening of a message whose family is not known yet.
     message: Option<Event>,
     is_open: bool,
+    /// The first deadline of the bars: it changes with a trade or a deadline, and is asked with every input.
+    bars_due: Option<Nanos>,
 }
 
 impl Stream {
@@ -129,6 +131,7 @@ impl Stream {
             is_refresh_asked: false,
             message: None,
             is_open: false,
+            bars_due: None,
         }
     }
 
@@ -223,6 +226,7 @@ impl Stream {
                 for series in &mut self.bars {
                     series.push(event.venue_ts, received, price, qty);
                 }
+                self.note_bars_due();
             }
             // An older statement of the top says nothing any more.
             Body::Quote { .. } if sequence < self.quote.and_then(|quote| quote.venue_sequence) => {}
@@ -314,7 +318,12 @@ impl Stream {
             .into_iter()
             .filter(|&family| self.state(family) == StreamState::Live && family != Family::Trades)
             .filter_map(|family| Some(self.last_event[usize::from(family.code())]?.plus(stale_after)));
-        stale.chain(self.bars.iter().filter_map(BarSeries::next_deadline)).min()
+        stale.chain(self.bars_due).min()
+    }
+
+    /// The bars have changed.
+    pub(crate) fn note_bars_due(&mut self) {
+        self.bars_due = self.bars.iter().filter_map(BarSeries::next_deadline).min();
     }
 
     /// Lets what is due at `now` happen.
@@ -322,6 +331,7 @@ impl Stream {
         for series in &mut self.bars {
             series.close_until(now);
         }
+        self.note_bars_due();
         for family in Family::ALL.into_iter().filter(|&family| family != Family::Trades) {
             let due = self.last_event[usize::from(family.code())].is_some_and(|last| last.plus(stale_after) <= now);
             if due && self.state(family) == StreamState::Live {
