@@ -2,8 +2,10 @@
 
 mod binary;
 mod cases;
+mod client;
 mod generated;
 mod layout;
+mod live;
 mod recording;
 mod refusals;
 mod replaying;

@@ -1,11 +1,11 @@
 //! `tidegate serve --replay` over HTTP and stdio, as far as no client library is needed.
 
 use crate::binary::{command, run, text};
+use crate::client::{Client, tool_call};
 use crate::generated::{self, Market};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use tempfile::{TempDir, tempdir};
@@ -14,8 +14,7 @@ use tempfile::{TempDir, tempdir};
 struct Served {
     folder: TempDir,
     process: Child,
-    address: String,
-    bearer: String,
+    client: Client,
     truth: generated::Capture,
 }
 
@@ -35,46 +34,15 @@ impl Served {
         let mut banner = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut banner).unwrap();
         assert!(banner.starts_with("REPLAY, RECORDED DATA"), "{banner}");
-        let endpoint = fs::read(folder.path().join("replay/monday/run/endpoint.json")).unwrap();
-        let endpoint: Value = serde_json::from_slice(&endpoint).unwrap();
+        let client = Client::of(&folder.path().join("replay/monday"));
         let bearer = String::from_utf8(run(folder.path(), &["token"]).stdout).unwrap().trim().to_owned();
-        assert_eq!(endpoint["bearer"], bearer, "one bearer for the folder and its replays");
-        let address = endpoint["address"].as_str().unwrap().to_owned();
-        Served { folder, process, address, bearer, truth }
-    }
-
-    /// Status and body of one POST to `/mcp`.
-    fn post(&self, headers: &str, body: &Value) -> (u16, String) {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
-             Connection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
-    }
-
-    fn allowed(&self) -> String {
-        format!("Host: {}\r\nAuthorization: Bearer {}\r\n", self.address, self.bearer)
-    }
-
-    /// Calls a tool; returns its structured content.
-    fn call(&self, tool: &str, arguments: &Value) -> Value {
-        let (status, body) = self.post(&self.allowed(), &tool_call(tool, arguments));
-        assert_eq!(status, 200, "{body}");
-        let answer: Value = serde_json::from_str(&body).unwrap();
-        answer["result"]["structuredContent"].clone()
+        assert_eq!(client.bearer, bearer, "one bearer for the folder and its replays");
+        Served { folder, process, client, truth }
     }
 
     fn wait_until_it_stands_still(&self) {
         for _ in 0..10_000 {
-            if self.call("get_status", &json!({}))["playing"] == json!(false) {
+            if self.client.call("get_status", &json!({}))["playing"] == json!(false) {
                 return;
             }
         }
@@ -89,15 +57,11 @@ impl Drop for Served {
     }
 }
 
-fn tool_call(tool: &str, arguments: &Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
-}
-
 #[test]
 fn a_played_capture_stands_still_and_goes_on_answering() {
     let served = Served::start(&["--speed", "max"]);
     served.wait_until_it_stands_still();
-    let depth = served.call("get_depth", &json!({"instrument": "BINANCE:X", "levels": 3}));
+    let depth = served.client.call("get_depth", &json!({"instrument": "BINANCE:X", "levels": 3}));
     let [bid, bid_qty, ask, ask_qty] = &served.truth.last_top;
     assert_eq!(depth["bids"][0], json!([bid, bid_qty]));
     assert_eq!(depth["asks"][0], json!([ask, ask_qty]));
@@ -105,10 +69,13 @@ fn a_played_capture_stands_still_and_goes_on_answering() {
         (&depth["mode"], &depth["data"], &depth["feed_state"]),
         (&json!("REPLAY"), &json!("RECORDED"), &json!("live"))
     );
-    let status = served.call("get_status", &json!({}));
+    let status = served.client.call("get_status", &json!({}));
     assert_eq!(status["seq"], depth["seq"]);
     assert_eq!(status["trades"], served.truth.trades);
-    assert_eq!(served.call("get_quotes", &json!({"instruments": ["BINANCE:X"]}))["quotes"][0]["bid"], json!(bid));
+    assert_eq!(
+        served.client.call("get_quotes", &json!({"instruments": ["BINANCE:X"]}))["quotes"][0]["bid"],
+        json!(bid)
+    );
     assert!(!served.folder.path().join("run/endpoint.json").exists(), "a replay never takes the live folder");
 }
 
@@ -120,10 +87,10 @@ fn until_stands_still_in_the_middle() {
     let until = line.split_once(' ').unwrap().0;
     let part = Served::start(&["--speed", "max", "--until", until]);
     part.wait_until_it_stands_still();
-    let status = part.call("get_status", &json!({}));
+    let status = part.client.call("get_status", &json!({}));
     let last_event = jiff::Timestamp::from_nanosecond(until.parse().unwrap()).unwrap();
     assert!(status["as_of"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap() <= last_event);
-    assert!(status["events"].as_u64() < whole.call("get_status", &json!({}))["events"].as_u64());
+    assert!(status["events"].as_u64() < whole.client.call("get_status", &json!({}))["events"].as_u64());
     assert!(status["events"].as_u64().unwrap() > 100);
 }
 
@@ -131,13 +98,13 @@ fn until_stands_still_in_the_middle() {
 fn without_the_bearer_or_with_a_foreign_name_nothing_is_reached() {
     let served = Served::start(&["--speed", "max"]);
     let call = tool_call("get_status", &json!({}));
-    let host = format!("Host: {}\r\n", served.address);
-    let allowed = served.allowed();
-    assert_eq!(served.post(&allowed, &call).0, 200);
+    let host = format!("Host: {}\r\n", served.client.address);
+    let allowed = served.client.allowed();
+    assert_eq!(served.client.post(&allowed, &call).0, 200);
     let refused = [
         (host.clone(), 401),
         (format!("{host}Authorization: Bearer tg_wrong\r\n"), 401),
-        (allowed.replace(&served.address, "evil.example"), 403),
+        (allowed.replace(&served.client.address, "evil.example"), 403),
         (format!("{allowed}Origin: http://evil.example\r\n"), 403),
         (format!("{allowed}Forwarded: for=1.2.3.4\r\n"), 403),
         (format!("{allowed}x-forwarded-for: 1.2.3.4\r\n"), 403),
@@ -145,9 +112,9 @@ fn without_the_bearer_or_with_a_foreign_name_nothing_is_reached() {
         (format!("{allowed}X-Real-IP: 1.2.3.4\r\n"), 403),
     ];
     for (headers, expect) in &refused {
-        let (status, body) = served.post(headers, &call);
+        let (status, body) = served.client.post(headers, &call);
         assert_eq!(status, *expect, "{headers}");
-        assert!(!body.contains("structuredContent") && !body.contains(&served.bearer), "{headers}: {body}");
+        assert!(!body.contains("structuredContent") && !body.contains(&served.client.bearer), "{headers}: {body}");
     }
     println!("{} refusals, 0 answers", refused.len());
 }

@@ -95,12 +95,12 @@ pub struct Driver<S> {
 }
 
 impl<S: Sink> Driver<S> {
-    /// A driver that hands everything to `sink`; `clock` gives receive times.
+    /// A driver that hands everything to `sink`; `clock` gives receive times. [`install_tls_provider`] comes
+    /// first.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn new(link: Link, endpoints: Endpoints, clock: fn() -> Nanos, sink: S) -> Result<Driver<S>, reqwest::Error> {
-        install_tls_provider();
         Ok(Driver {
             link,
             endpoints,
@@ -244,8 +244,9 @@ async fn sleep(wait: Option<Duration>) {
     }
 }
 
-/// One provider for the whole program; where another part has installed it already, that is the same one.
-fn install_tls_provider() {
+/// Chooses the provider of TLS for the whole program, once; whoever makes a client needs one.
+pub fn install_tls_provider() {
+    // Where it is installed already it is this one.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 

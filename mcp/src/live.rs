@@ -145,8 +145,12 @@ impl Live {
                 None => Arc::new(Mutex::new(Budget::new(venue.limits().connects))),
             };
             budgets.push((venue, Arc::clone(&connects)));
-            let sink =
-                RingSink::new(joint.ring, thread.thread().clone(), Arc::clone(&self.directory), joint.connection.when_full);
+            let sink = RingSink::new(
+                joint.ring,
+                thread.thread().clone(),
+                Arc::clone(&self.directory),
+                joint.connection.when_full,
+            );
             decode_errors.push(sink.decode_errors());
             let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
             let endpoints = venue.endpoints(joint.connection.at.as_deref());

@@ -41,8 +41,9 @@ impl LiveEngine {
             let applied = self.inlets.turn(now, &mut self.engine, &mut self.watch, &mut self.board)?;
             self.watch.check()?;
             while let Some(Effect::Resnapshot(id)) = self.engine.market_mut().poll_effect() {
-                // A full queue means that requests are on their way: the book asks again when it is thinner.
-                drop(self.resnapshots.try_send(id));
+                if self.resnapshots.try_send(id).is_err() {
+                    tracing::warn!("instrument id {}: too many requests for snapshots wait", id.0);
+                }
             }
             // A message that is there in part: the rest of it is on its way.
             let asked = if self.engine.market().is_message_open() { Asked::Nothing } else { questions.next_now() };
@@ -67,9 +68,11 @@ impl LiveEngine {
 
     /// Until something arrives, or the next deadline.
     fn sleep(&self) {
-        let wait = self.engine.market().next_deadline().map(|deadline| {
-            Duration::from_nanos(u64::try_from(deadline.since(clock::now()).raw()).unwrap_or(0))
-        });
+        let wait = self
+            .engine
+            .market()
+            .next_deadline()
+            .map(|deadline| Duration::from_nanos(u64::try_from(deadline.since(clock::now()).raw()).unwrap_or(0)));
         thread::park_timeout(wait.map_or(SLEEP_MAX, |wait| wait.min(SLEEP_MAX)));
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
         Some(Format::BinanceSpot) => Venue::Binance(Market::Spot),
         Some(Format::BinanceUsdm) => Venue::Binance(Market::UsdM),
         Some(Format::BinanceCoinm) => Venue::Binance(Market::CoinM),
-        Some(Format::Tidegate) | None => bail!("name the venue and its symbols: --venue binance-spot --symbols BTCUSDT"),
+        Some(Format::Tidegate) | None => {
+            bail!("name the venue and its symbols: --venue binance-spot --symbols BTCUSDT")
+        }
     };
     if options.symbols.is_empty() {
         bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");

@@ -2,10 +2,10 @@
 
 use super::EngineThread;
 use crate::cli::Serve;
+use crate::commands::{format, progress_bar, say};
 use crate::config::Config;
 use crate::data_folder::{DataFolder, Endpoint, replay_name};
 use crate::directory::Directory;
-use crate::commands::{format, progress_bar, say};
 use crate::engine::{self, EngineClient, Questions};
 use crate::listen;
 use crate::playback::{self, Pace, Playback, Source, Watch};

@@ -1,0 +1,142 @@
+//! `tidegate serve` of a live market: over real sockets, from `tidegate exchange`.
+
+use crate::binary::{captures, command, replay_json, text};
+use crate::client::Client;
+use crate::generated::{self, Market};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::{TempDir, tempdir};
+
+/// Long enough for anything that is waited for here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program of ours that runs until it is dropped, and the first line it printed.
+struct Running {
+    process: Child,
+    banner: String,
+}
+
+impl Running {
+    fn start(data: &Path, arguments: &[&str]) -> Running {
+        let mut process = command(data).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut banner = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut banner).unwrap();
+        assert!(!banner.is_empty(), "{arguments:?} ended at once");
+        Running { process, banner }
+    }
+
+    /// Ends it as Ctrl-C would.
+    fn terminate(mut self) {
+        let killed = std::process::Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        assert!(self.process.wait().unwrap().success(), "it ends in order");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        self.process.wait().unwrap();
+    }
+}
+
+fn exchange(folder: &Path, paths: &[&str], speed: &str, listen: &str) -> (Running, String) {
+    let running = Running::start(folder, &[&["exchange", "--speed", speed, "--listen", listen], paths].concat());
+    let address = running.banner.trim().rsplit(' ').next().unwrap().to_owned();
+    (running, address)
+}
+
+fn serve(data: &Path, venue: &str, symbol: &str, at: &str) -> (Running, Client) {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--venue", venue, "--symbols", symbol, "--at", at];
+    let running = Running::start(data, &arguments);
+    assert!(running.banner.starts_with("PAPER, RECORDED DATA"), "{}", running.banner);
+    let client = Client::of(data);
+    (running, client)
+}
+
+/// Asks until `holds` is true of the status.
+fn wait_until(client: &Client, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let status = client.call("get_status", &json!({}));
+        if holds(&status) {
+            return status;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} does not happen: {status}");
+    }
+}
+
+fn events(status: &Value) -> u64 {
+    status["events"].as_u64().unwrap()
+}
+
+/// Serves the capture again over sockets, records what arrives, and expects the market of its direct replay.
+fn same_over_sockets(folder: &TempDir, venue: &str, symbol: &str, paths: &[&str], speed: &str) {
+    let direct = replay_json(folder.path(), paths);
+    let data = folder.path().join(format!("{venue}-{speed}"));
+    let (_exchange, at) = exchange(folder.path(), paths, speed, "127.0.0.1:0");
+    let (served, client) = serve(&data, venue, symbol, &at);
+    let all = direct["events"].as_u64().unwrap();
+    let status = wait_until(&client, "the end of the capture", |status| events(status) >= all);
+    assert_eq!((events(&status), &status["gaps"]), (all, &json!(0)), "{venue} at {speed}");
+    served.terminate();
+    let tape = replay_json(folder.path(), &[text(&data.join("tape"))]);
+    assert_eq!(tape["digest"], direct["digest"], "{venue} at {speed}");
+    assert_eq!(tape["trades"], direct["trades"]);
+}
+
+fn write(folder: &TempDir, name: &str, capture: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, capture).unwrap();
+    path
+}
+
+#[test]
+fn a_capture_served_over_sockets_is_the_market_of_its_replay() {
+    for (market, seed) in [(Market::Spot, 41), (Market::UsdM, 42), (Market::CoinM, 43)] {
+        let folder = tempdir().unwrap();
+        let path = write(&folder, "capture.txt", &generated::capture(market, seed, 2_000).text);
+        for speed in ["max", "1000"] {
+            same_over_sockets(&folder, market.venue(), "X", &[text(&path)], speed);
+        }
+    }
+}
+
+#[test]
+fn a_real_capture_served_over_sockets_is_the_market_of_its_replay() {
+    let Some(data) = captures("a_real_capture_served_over_sockets_is_the_market_of_its_replay") else { return };
+    let folder = tempdir().unwrap();
+    for (venue, symbol, name) in [
+        ("binance-spot", "BTCUSDT", "binance_spot/spot_btcusdt_20240808.gz"),
+        ("binance-coinm", "BTCUSD_PERP", "binance_coinm/cm_btcusd_perp_20240808.gz"),
+    ] {
+        same_over_sockets(&folder, venue, symbol, &[text(&data.join(name))], "max");
+    }
+}
+
+/// The venue goes away and comes back: the hole is told, the book is new, and nothing was lost unsaid.
+#[test]
+fn a_venue_that_goes_away_is_found_again_and_its_absence_recorded() {
+    let folder = tempdir().unwrap();
+    let capture = generated::capture(Market::Spot, 44, 4_000);
+    let path = write(&folder, "capture.txt", &capture.text);
+    let data = folder.path().join("live");
+    // At this speed the capture takes longer than the first venue lives.
+    let (first, at) = exchange(folder.path(), &[text(&path)], "1", "127.0.0.1:0");
+    let (served, client) = serve(&data, "binance-spot", "X", &at);
+    wait_until(&client, "the first book", |status| status["feeds_live"] == json!(1));
+    drop(first);
+    wait_until(&client, "the loss", |status| status["gaps"] == json!(1) && status["feeds_live"] == json!(0));
+    let depth = client.call("get_depth", &json!({"instrument": "BINANCE:X", "levels": 1}));
+    assert_ne!(depth["feed_state"], json!("live"), "{depth}");
+    let (_second, _) = exchange(folder.path(), &[text(&path)], "1", &at);
+    let status = wait_until(&client, "the return", |status| status["feeds_live"] == json!(1));
+    assert_eq!(status["resyncs"], json!(1));
+    served.terminate();
+    let tape = replay_json(folder.path(), &[text(&data.join("tape"))]);
+    assert_eq!((&tape["gaps"], &tape["resyncs"]), (&json!(1), &json!(1)), "and all of it is on the tape");
+}
