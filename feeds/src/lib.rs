@@ -1,6 +1,7 @@
 //! Where market data comes from: venue sessions and codecs, and the captures they are tested on.
 //!
 //! - [`binance`]: spot, USD-M and COIN-M futures.
+//! - [`kraken`]: spot, with books that a checksum proves.
 //! - [`capture`]: recorded venue messages, one a line.
 //! - [`catalog`]: what is known of instruments from dated files.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
@@ -9,6 +10,7 @@
 pub mod binance;
 pub mod capture;
 pub mod catalog;
+pub mod kraken;
 pub mod session;
 pub mod wire;
 
