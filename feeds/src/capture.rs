@@ -103,8 +103,7 @@ impl Reader {
 /// True for a line about the connection itself: an address, then `<->` or `<-`.
 fn is_note(line: &[u8]) -> bool {
     let mut words = line.split(|&byte| byte == b' ');
-    words.next().is_some_and(|address| address.starts_with(b"wss://"))
-        && matches!(words.next(), Some(b"<->" | b"<-"))
+    words.next().is_some_and(|address| address.starts_with(b"wss://")) && matches!(words.next(), Some(b"<->" | b"<-"))
 }
 
 fn parse(line: &[u8], format: Format) -> Line<'_> {

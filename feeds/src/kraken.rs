@@ -9,14 +9,18 @@
 
 pub mod book;
 pub mod codec;
+#[cfg(test)]
+mod naive;
 pub mod session;
 mod subscription;
 mod symbol;
 mod v1;
 mod v2;
+mod written;
 
 pub use codec::DecodeError;
 pub use session::{KrakenSession, Settings};
+pub use written::Written;
 
 /// Which protocol a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

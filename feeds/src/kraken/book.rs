@@ -1,10 +1,10 @@
 //! The book that a checksum is over, with the digits that the venue wrote.
 
-use super::Depth;
 use super::codec::BookLevel;
+use super::{Depth, Written};
 use crc32fast::Hasher;
 use std::collections::BTreeMap;
-use tidegate_core::{Price, Qty, Side};
+use tidegate_core::Side;
 
 /// Levels of each side that the checksum covers, whatever depth is subscribed.
 pub const CHECKED_LEVELS: usize = 10;
@@ -14,7 +14,7 @@ pub const CHECKED_LEVELS: usize = 10;
 pub struct ChecksumBook {
     depth: usize,
     /// By side, then rank, which is smaller for a better price.
-    sides: [BTreeMap<i64, BookLevel>; 2],
+    sides: [BTreeMap<i128, BookLevel>; 2],
 }
 
 impl ChecksumBook {
@@ -28,8 +28,8 @@ impl ChecksumBook {
     pub fn apply(&mut self, levels: &[BookLevel]) {
         for level in levels {
             let side = &mut self.sides[usize::from(level.side.code())];
-            let rank = rank(level.side, level.price.value);
-            if level.qty.value == Qty::ZERO {
+            let rank = rank(level.side, level.price);
+            if level.qty.digits() == 0 {
                 side.remove(&rank);
             } else {
                 side.insert(rank, *level);
@@ -53,24 +53,23 @@ impl ChecksumBook {
         let mut hasher = Hasher::new();
         for side in [Side::Ask, Side::Bid] {
             for BookLevel { price, qty, .. } in self.checked(side) {
-                put_digits(price.value.raw(), Price::SCALE, price.decimals, &mut hasher);
-                put_digits(qty.value.raw(), Qty::SCALE, qty.decimals, &mut hasher);
+                put_digits(price.digits(), &mut hasher);
+                put_digits(qty.digits(), &mut hasher);
             }
         }
         hasher.finalize()
     }
 }
 
-fn rank(side: Side, price: Price) -> i64 {
+fn rank(side: Side, price: Written) -> i128 {
     match side {
-        Side::Bid => -price.raw(),
-        Side::Ask => price.raw(),
+        Side::Bid => -price.rank(),
+        Side::Ask => price.rank(),
     }
 }
 
-/// Hashes the text that `raw · 10^-scale` was read from: an integer of so many decimals, its digits.
-fn put_digits(raw: i64, scale: u8, decimals: u8, hasher: &mut Hasher) {
-    let mut rest = raw.unsigned_abs() / 10u64.pow(u32::from(scale.saturating_sub(decimals)));
+fn put_digits(number: u64, hasher: &mut Hasher) {
+    let mut rest = number;
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
     while rest > 0 {
@@ -79,10 +78,6 @@ fn put_digits(raw: i64, scale: u8, decimals: u8, hasher: &mut Hasher) {
         rest /= 10;
     }
     hasher.update(&digits[start..]);
-    // Decimals beyond the scale can only be zeros.
-    for _ in scale..decimals {
-        hasher.update(b"0");
-    }
 }
 
 #[cfg(test)]

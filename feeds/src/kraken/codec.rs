@@ -3,9 +3,9 @@
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
-use tidegate_core::{Family, Nanos, NumberError, Parsed, Price, Qty, Side};
+use tidegate_core::{Family, Nanos, NumberError, Side};
 
-use super::{Depth, Version, v1, v2};
+use super::{Depth, Version, Written, v1, v2};
 use crate::wire::{Decimals, WireLevel};
 
 /// Longest frame that is read, in bytes: several times a snapshot of 1,000 levels a side.
@@ -49,16 +49,15 @@ pub enum DecodeError {
     TooManyTrades,
 }
 
-/// One level with the decimals that were written: the checksum is over the digits of the text, and value and
-/// decimals give them back.
+/// One level as it was written: the checksum is over the digits of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookLevel {
     /// Which side.
     pub side: Side,
     /// Price; above zero.
-    pub price: Parsed<Price>,
+    pub price: Written,
     /// Absolute quantity; zero removes the level.
-    pub qty: Parsed<Qty>,
+    pub qty: Written,
 }
 
 impl BookLevel {
@@ -67,25 +66,27 @@ impl BookLevel {
     /// # Errors
     /// [`DecodeError`] where they are no numbers, or none that a level can have.
     pub fn parse(side: Side, price: &str, qty: &str) -> Result<BookLevel, DecodeError> {
-        let price = Price::parse(price.as_bytes()).map_err(DecodeError::Number)?;
-        let qty = Qty::parse(qty.as_bytes()).map_err(DecodeError::Number)?;
-        if price.value <= Price::ZERO {
+        let price = Written::parse(price.as_bytes()).map_err(DecodeError::Number)?;
+        let qty = Written::parse(qty.as_bytes()).map_err(DecodeError::Number)?;
+        if price.digits() == 0 {
             return Err(DecodeError::Field("price"));
-        }
-        if qty.value < Qty::ZERO {
-            return Err(DecodeError::Field("qty"));
         }
         Ok(BookLevel { side, price, qty })
     }
 
     /// Decimals that were written.
     pub fn decimals(&self) -> Decimals {
-        Decimals { price: self.price.decimals, qty: self.qty.decimals }
+        Decimals { price: self.price.decimals(), qty: self.qty.decimals() }
     }
 
-    /// The level without its decimals.
-    pub fn wire(&self) -> WireLevel {
-        WireLevel { side: self.side, price: self.price.value, qty: self.qty.value }
+    /// The level in the engine's numbers.
+    ///
+    /// # Errors
+    /// [`DecodeError::Number`] where they cannot hold it.
+    pub fn wire(&self) -> Result<WireLevel, DecodeError> {
+        let price = self.price.price().map_err(DecodeError::Number)?;
+        let qty = self.qty.qty().map_err(DecodeError::Number)?;
+        Ok(WireLevel { side: self.side, price, qty })
     }
 }
 

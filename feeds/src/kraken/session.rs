@@ -1,7 +1,7 @@
 //! A Kraken market-data session: messages in, proved books and numbered trades out.
 
 use super::codec::{self, Buffers, DecodeError, Message};
-use super::subscription::{Channel, Subscription, WAIT};
+use super::subscription::{Channel, SUBSCRIBE, Subscription, UNSUBSCRIBE, WAIT};
 use super::symbol::{BookMessage, Check, Symbol};
 use super::{Depth, Version};
 use crate::{Action, FrameError, Payload, Session};
@@ -141,10 +141,10 @@ impl KrakenSession {
         let settings = (self.settings.version, self.settings.depth);
         self.requests += 2;
         if subscription.ask(self.requests, now) {
-            let request = channel.request("unsubscribe", settings, name, self.requests - 1);
+            let request = channel.request(UNSUBSCRIBE, settings, name, self.requests - 1);
             self.actions.push_back(Action::Send(request));
         }
-        self.actions.push_back(Action::Send(channel.request("subscribe", settings, name, self.requests)));
+        self.actions.push_back(Action::Send(channel.request(SUBSCRIBE, settings, name, self.requests)));
     }
 
     /// Asks for every channel of these symbols that is picked.

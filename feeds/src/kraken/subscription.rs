@@ -1,7 +1,7 @@
 //! One subscription of one symbol: asked for until it is answered, and again when it went wrong.
 
 use super::{Depth, Version};
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_core::{Family, Nanos};
 
 /// How long the venue may take to answer, and how long a failed subscription rests.
@@ -9,6 +9,10 @@ pub(super) const WAIT: Nanos = Nanos::new(5 * Nanos::SECOND.raw());
 
 /// Requests that may stay unanswered, before the connection is given up.
 const TRIES_MAX: u8 = 3;
+
+/// Begins a subscription, or ends it: the same word in both versions.
+pub(super) const SUBSCRIBE: &str = "subscribe";
+pub(super) const UNSUBSCRIBE: &str = "unsubscribe";
 
 /// A channel that a session reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,32 +34,27 @@ impl Channel {
     /// The request that begins or ends a subscription.
     pub fn request(self, method: &str, settings: (Version, Depth), symbol: &str, number: u64) -> String {
         let (version, depth) = settings;
-        let depth = depth.levels();
-        let request = match (version, self) {
-            (Version::V1, channel) => json!({
-                "event": method, "pair": [symbol], "reqid": number,
-                "subscription": match channel {
-                    Channel::Book => json!({ "name": "book", "depth": depth }),
-                    Channel::Trade => json!({ "name": "trade" }),
-                    Channel::Ticker => json!({ "name": "ticker" }),
-                },
-            }),
-            (Version::V2, Channel::Book) => v2(method, number, json!({ "channel": "book", "symbol": [symbol], "depth": depth })),
+        let (name, mut subscription) = match self {
+            Channel::Book => ("book", json!({ "depth": depth.levels() })),
             // The snapshot repeats the latest trades, which may heal what a lost connection missed.
-            (Version::V2, Channel::Trade) => {
-                v2(method, number, json!({ "channel": "trade", "symbol": [symbol], "snapshot": true }))
-            }
+            Channel::Trade if method == SUBSCRIBE => ("trade", json!({ "snapshot": true })),
+            Channel::Trade => ("trade", json!({})),
             // Every change of the best bid and ask, not only trades.
-            (Version::V2, Channel::Ticker) => {
-                v2(method, number, json!({ "channel": "ticker", "symbol": [symbol], "event_trigger": "bbo" }))
+            Channel::Ticker => ("ticker", json!({ "event_trigger": "bbo" })),
+        };
+        let request = match version {
+            Version::V1 => {
+                subscription["name"] = name.into();
+                json!({ "event": method, "pair": [symbol], "subscription": subscription, "reqid": number })
+            }
+            Version::V2 => {
+                subscription["channel"] = name.into();
+                subscription["symbol"] = json!([symbol]);
+                json!({ "method": method, "params": subscription, "req_id": number })
             }
         };
         request.to_string()
     }
-}
-
-fn v2(method: &str, number: u64, params: Value) -> Value {
-    json!({ "method": method, "params": params, "req_id": number })
 }
 
 /// How things stand with one subscription.

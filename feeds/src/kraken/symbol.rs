@@ -2,7 +2,7 @@
 
 use super::Depth;
 use super::book::ChecksumBook;
-use super::codec::{BookLevel, Fill};
+use super::codec::{BookLevel, DecodeError, Fill};
 use super::subscription::{Channel, Subscription};
 use crate::{Decimals, WireLevel};
 use tidegate_core::{
@@ -49,6 +49,8 @@ pub(super) struct Symbol {
     book: Book,
     /// The proved levels that the market has, by side, best first.
     shown: [Vec<WireLevel>; 2],
+    /// The levels that take their place.
+    fresh: [Vec<WireLevel>; 2],
     /// Of the message that is being passed on.
     bodies: Vec<Body>,
     last_trade: Option<u64>,
@@ -64,6 +66,7 @@ impl Symbol {
             instrument,
             book: Book::Waiting,
             shown: Default::default(),
+            fresh: Default::default(),
             bodies: Vec::new(),
             last_trade: None,
             trades_closed: false,
@@ -144,23 +147,23 @@ impl Symbol {
     fn release(&mut self, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) {
         let Book::Following { book, is_shown } = &mut self.book else { return };
         let is_snapshot = !std::mem::replace(is_shown, true);
+        if take_checked(book, &mut self.fresh).is_err() {
+            self.close(Family::Book, out);
+            return;
+        }
         self.bodies.clear();
         if is_snapshot {
             self.bodies.push(Body::Clear);
             self.shown.iter_mut().for_each(Vec::clear);
         }
-        for side in Side::BOTH {
-            let shown = &self.shown[usize::from(side.code())];
-            let is_gone = |old: &&WireLevel| !book.checked(side).any(|level| level.price.value == old.price);
+        for (shown, fresh) in self.shown.iter().zip(&self.fresh) {
+            let is_gone = |old: &&WireLevel| !fresh.iter().any(|level| level.price == old.price);
             self.bodies.extend(shown.iter().filter(is_gone).map(|&old| body(WireLevel { qty: Qty::ZERO, ..old })));
         }
-        for side in Side::BOTH {
-            let shown = &mut self.shown[usize::from(side.code())];
-            let changed = book.checked(side).map(BookLevel::wire).filter(|level| !shown.contains(level));
-            self.bodies.extend(changed.map(body));
-            shown.clear();
-            shown.extend(book.checked(side).map(BookLevel::wire));
+        for (shown, fresh) in self.shown.iter().zip(&self.fresh) {
+            self.bodies.extend(fresh.iter().filter(|level| !shown.contains(level)).copied().map(body));
         }
+        std::mem::swap(&mut self.shown, &mut self.fresh);
         if self.bodies.is_empty() {
             // Nothing has changed, and that is news too: the best level says so once more.
             self.bodies.extend(self.shown.iter().flatten().next().copied().map(body));
@@ -257,6 +260,17 @@ impl Symbol {
     fn event(&self, flags: Flags, venue_ts: Nanos, receive_ts: Nanos, body: Body) -> Input {
         Input::Event(Event { id: self.id, flags, venue_ts, receive_ts, body })
     }
+}
+
+/// Puts the checked levels of each side into the engine's numbers.
+fn take_checked(book: &ChecksumBook, sides: &mut [Vec<WireLevel>; 2]) -> Result<(), DecodeError> {
+    for (side, levels) in Side::BOTH.into_iter().zip(sides) {
+        levels.clear();
+        for level in book.checked(side) {
+            levels.push(level.wire()?);
+        }
+    }
+    Ok(())
 }
 
 fn body(level: WireLevel) -> Body {

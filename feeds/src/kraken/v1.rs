@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use std::fmt;
 use tidegate_core::{Family, Side};
 
-use super::{Depth, Version};
 use super::codec::{Buffers, DecodeError, LevelSink, LevelText, LevelsSeed, Message, named};
+use super::{Depth, Version};
 use crate::wire::seconds;
 
 /// What the channel's name begins with; the subscribed depth follows.

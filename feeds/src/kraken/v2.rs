@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
-use tidegate_core::{Family, Nanos, Qty, Side};
+use tidegate_core::{Family, Nanos, Side};
 
 use super::Version;
 use super::codec::{
@@ -165,8 +165,8 @@ fn decode_ticker(data: &str) -> Result<Message<'_>, DecodeError> {
     Ok(Message::Ticker {
         symbol: named(wire.symbol)?,
         time: wire.timestamp.map(timestamp).transpose()?,
-        bid: bid.wire(),
-        ask: ask.wire(),
+        bid: bid.wire()?,
+        ask: ask.wire()?,
         decimals: bid.decimals().max(ask.decimals()),
     })
 }
@@ -273,11 +273,11 @@ impl<'a> TradeSink<'_, 'a> {
             _ => return Err(DecodeError::Field("side")),
         };
         let level = BookLevel::parse(side, number(wire.price), number(wire.qty))?;
-        if level.qty.value == Qty::ZERO {
+        if level.qty.digits() == 0 {
             return Err(DecodeError::Field("qty"));
         }
         self.decimals = self.decimals.max(level.decimals());
-        self.trades.push(Fill { id: wire.trade_id, time: timestamp(wire.timestamp)?, level: level.wire() });
+        self.trades.push(Fill { id: wire.trade_id, time: timestamp(wire.timestamp)?, level: level.wire()? });
         Ok(())
     }
 }
