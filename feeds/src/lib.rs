@@ -16,3 +16,8 @@ pub mod wire;
 
 pub use session::{Action, FrameError, Payload, Session};
 pub use wire::{Decimals, WireLevel};
+
+/// How many cases a long test runs.
+#[cfg(test)]
+#[path = "../../tests/cases.rs"]
+mod cases;

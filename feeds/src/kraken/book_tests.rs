@@ -1,9 +1,7 @@
 use super::*;
+use crate::cases;
 use crate::kraken::naive::NaiveBook;
 use proptest::prelude::*;
-
-#[path = "../../../tests/cases.rs"]
-mod cases;
 
 fn level(side: Side, price: &str, qty: &str) -> BookLevel {
     BookLevel::parse(side, price, qty).unwrap()

@@ -156,16 +156,19 @@ pub fn decode<'a>(frame: &'a [u8], buffers: &mut Buffers) -> Result<Message<'a>,
     if frame.len() > FRAME_BYTES_MAX {
         return Err(DecodeError::TooLong);
     }
+    // Once for the whole frame: what is skipped of it would not be looked at.
+    let frame = std::str::from_utf8(frame).map_err(|_| DecodeError::Json)?;
     if is_array(frame) { v1::decode(frame, buffers) } else { v2::decode(frame, buffers) }
 }
 
 /// Reads only whom a frame is about: for a frame whose numbers cannot be held.
 pub(super) fn subject(frame: &[u8]) -> Option<(Family, &str)> {
+    let frame = std::str::from_utf8(frame).ok()?;
     if is_array(frame) { v1::subject(frame) } else { v2::subject(frame) }
 }
 
-fn is_array(frame: &[u8]) -> bool {
-    frame.trim_ascii_start().starts_with(b"[")
+fn is_array(frame: &str) -> bool {
+    frame.trim_ascii_start().starts_with('[')
 }
 
 /// A symbol becomes part of keys and folder names.

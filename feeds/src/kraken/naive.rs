@@ -63,20 +63,29 @@ fn crc32(text: &str) -> u32 {
     !text.bytes().fold(u32::MAX, byte)
 }
 
-/// A data frame of v1: symbol, whether it is a snapshot, levels, checksum.
-pub fn v1(frame: &[u8]) -> Option<(String, bool, Vec<(Side, Texts)>, Option<u32>)> {
+/// A data frame of v1.
+pub struct Change {
+    pub symbol: String,
+    pub is_snapshot: bool,
+    pub levels: Vec<(Side, Texts)>,
+    pub checksum: Option<u32>,
+}
+
+/// Reads a data frame of v1, if it is one.
+pub fn v1(frame: &[u8]) -> Option<Change> {
     let value: Value = serde_json::from_slice(frame).ok()?;
     let parts = value.as_array()?;
-    let (mut levels, mut is_snapshot, mut checksum) = (Vec::new(), false, None);
+    let symbol = parts[parts.len() - 1].as_str()?.to_owned();
+    let mut change = Change { symbol, is_snapshot: false, levels: Vec::new(), checksum: None };
     for (name, value) in parts[1..parts.len() - 2].iter().flat_map(|part| part.as_object().unwrap()) {
         if name == "c" {
-            checksum = Some(value.as_str().unwrap().parse().unwrap());
+            change.checksum = Some(value.as_str().unwrap().parse().unwrap());
             continue;
         }
-        is_snapshot |= name.len() == 2;
+        change.is_snapshot |= name.len() == 2;
         let side = if name.starts_with('b') { Side::Bid } else { Side::Ask };
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        levels.extend(value.as_array().unwrap().iter().map(|level| (side, (text(&level[0]), text(&level[1])))));
+        change.levels.extend(value.as_array().unwrap().iter().map(|level| (side, (text(&level[0]), text(&level[1])))));
     }
-    Some((parts[parts.len() - 1].as_str()?.to_owned(), is_snapshot, levels, checksum))
+    Some(change)
 }

@@ -13,9 +13,9 @@ use crate::wire::seconds;
 /// What the channel's name begins with; the subscribed depth follows.
 const BOOK: &str = "book-";
 
-pub(super) fn decode<'a>(frame: &'a [u8], buffers: &mut Buffers) -> Result<Message<'a>, DecodeError> {
+pub(super) fn decode<'a>(frame: &'a str, buffers: &mut Buffers) -> Result<Message<'a>, DecodeError> {
     let mut sink = LevelSink::new(&mut buffers.levels);
-    let mut json = serde_json::Deserializer::from_slice(frame);
+    let mut json = serde_json::Deserializer::from_str(frame);
     let frame = FrameSeed(&mut sink).deserialize(&mut json).and_then(|frame| json.end().map(|()| frame));
     let frame = sink.finish(frame)?;
     let (Some(channel), Some(symbol)) = (frame.channel, frame.symbol) else { return Err(DecodeError::Json) };
@@ -32,8 +32,8 @@ pub(super) fn decode<'a>(frame: &'a [u8], buffers: &mut Buffers) -> Result<Messa
     Ok(Message::Book { symbol: named(symbol)?, is_snapshot, checksum, time, depth: Some(depth), decimals })
 }
 
-pub(super) fn subject(frame: &[u8]) -> Option<(Family, &str)> {
-    let parts: Vec<&RawValue> = serde_json::from_slice(frame).ok()?;
+pub(super) fn subject(frame: &str) -> Option<(Family, &str)> {
+    let parts: Vec<&RawValue> = serde_json::from_str(frame).ok()?;
     let [.., channel, symbol] = parts[..] else { return None };
     let channel: &str = serde_json::from_str(channel.get()).ok()?;
     let symbol = serde_json::from_str(symbol.get()).ok()?;

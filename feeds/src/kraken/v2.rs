@@ -73,8 +73,8 @@ impl<'a> WireLevel<'a> {
     }
 }
 
-pub(super) fn decode<'a>(frame: &'a [u8], buffers: &mut Buffers) -> Result<Message<'a>, DecodeError> {
-    let envelope: Envelope<'_> = serde_json::from_slice(frame).map_err(|_| DecodeError::Json)?;
+pub(super) fn decode<'a>(frame: &'a str, buffers: &mut Buffers) -> Result<Message<'a>, DecodeError> {
+    let envelope: Envelope<'_> = serde_json::from_str(frame).map_err(|_| DecodeError::Json)?;
     match (envelope.channel, envelope.method, envelope.event) {
         (Some(channel), None, None) => decode_channel(channel, &envelope, buffers),
         (None, Some("subscribe"), None) => {
@@ -119,8 +119,8 @@ fn decode_channel<'a>(
     }
 }
 
-pub(super) fn subject(frame: &[u8]) -> Option<(Family, &str)> {
-    let envelope: Envelope<'_> = serde_json::from_slice(frame).ok()?;
+pub(super) fn subject(frame: &str) -> Option<(Family, &str)> {
+    let envelope: Envelope<'_> = serde_json::from_str(frame).ok()?;
     let family = match envelope.channel? {
         "book" => Family::Book,
         "trade" => Family::Trades,
