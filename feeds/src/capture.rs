@@ -1,13 +1,24 @@
-//! Captures: gzip or plain text, one venue message a line, `<receive time in ns> <raw JSON>`.
+//! Captures: gzip or plain text, one venue message a line.
 
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use tidegate_core::Nanos;
 
 use crate::binance::codec::FRAME_BYTES_MAX;
+use crate::wire::seconds;
 
 /// Longest line: a frame and its time.
 const LINE_BYTES_MAX: usize = FRAME_BYTES_MAX + 32;
+
+/// How a capture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `<receive time in ns> <raw JSON>`.
+    Nanos,
+    /// `<receive time in seconds>: <raw JSON>`, among lines that tell when the connection was opened
+    /// (`wss://… <-> seconds`) and what was sent (`wss://… <- seconds: JSON`), which are passed over.
+    Seconds,
+}
 
 /// One line of a capture.
 #[expect(missing_docs, reason = "the line of a variant tells its fields")]
@@ -15,23 +26,33 @@ const LINE_BYTES_MAX: usize = FRAME_BYTES_MAX + 32;
 pub enum Line<'a> {
     /// A message and when it was received.
     Frame { receive_ts: Nanos, frame: &'a [u8] },
-    /// Not `<ns> <raw JSON>`, or too long.
+    /// Not of the capture's format, or too long.
     Malformed,
 }
 
 /// Reads a capture line by line.
 pub struct Reader {
     input: Box<dyn BufRead + Send>,
+    format: Format,
     buffer: Vec<u8>,
     line: u64,
+    passed_over: u64,
 }
 
 impl Reader {
-    /// A reader over the bytes of a file, which are decompressed if they are gzip.
+    /// A reader over the bytes of a file in [`Format::Nanos`], which are decompressed if they are gzip.
     ///
     /// # Errors
     /// What reading the first bytes gives.
     pub fn new(file: impl Read + Send + 'static) -> io::Result<Reader> {
+        Reader::with_format(file, Format::Nanos)
+    }
+
+    /// A reader over the bytes of a file in this format, which are decompressed if they are gzip.
+    ///
+    /// # Errors
+    /// What reading the first bytes gives.
+    pub fn with_format(file: impl Read + Send + 'static, format: Format) -> io::Result<Reader> {
         let mut input = BufReader::with_capacity(128 * 1024, file);
         let is_gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         let input: Box<dyn BufRead + Send> = if is_gzip {
@@ -39,7 +60,7 @@ impl Reader {
         } else {
             Box::new(input)
         };
-        Ok(Reader { input, buffer: Vec::new(), line: 0 })
+        Ok(Reader { input, format, buffer: Vec::new(), line: 0, passed_over: 0 })
     }
 
     /// Number of the line that was read last, from 1.
@@ -47,7 +68,12 @@ impl Reader {
         self.line
     }
 
-    /// The next line that is not empty, or `None` at the end.
+    /// Number of lines passed over that tell of the connection and are no message.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// The next line that is not empty or passed over, or `None` at the end.
     ///
     /// # Errors
     /// What reading gives, a truncated gzip stream included.
@@ -64,20 +90,31 @@ impl Reader {
                 self.input.skip_until(b'\n')?;
                 return Ok(Some(Line::Malformed));
             }
-            if !self.buffer.trim_ascii().is_empty() {
+            if self.format == Format::Seconds && is_note(&self.buffer) {
+                self.passed_over += 1;
+            } else if !self.buffer.trim_ascii().is_empty() {
                 break;
             }
         }
-        Ok(Some(parse(self.buffer.trim_ascii())))
+        Ok(Some(parse(self.buffer.trim_ascii(), self.format)))
     }
 }
 
-fn parse(line: &[u8]) -> Line<'_> {
+/// True for a line about the connection itself: an address, then `<->` or `<-`.
+fn is_note(line: &[u8]) -> bool {
+    let mut words = line.split(|&byte| byte == b' ');
+    words.next().is_some_and(|address| address.starts_with(b"wss://")) && matches!(words.next(), Some(b"<->" | b"<-"))
+}
+
+fn parse(line: &[u8], format: Format) -> Line<'_> {
     let Some(space) = line.iter().position(|&byte| byte == b' ') else { return Line::Malformed };
     let (time, frame) = (&line[..space], line[space + 1..].trim_ascii_start());
-    let receive_ts = std::str::from_utf8(time).ok().and_then(|text| text.parse().ok());
+    let receive_ts = match format {
+        Format::Nanos => std::str::from_utf8(time).ok().and_then(|text| text.parse().ok()).map(Nanos::new),
+        Format::Seconds => time.strip_suffix(b":").and_then(seconds),
+    };
     match receive_ts {
-        Some(ns) if !frame.is_empty() => Line::Frame { receive_ts: Nanos::new(ns), frame },
+        Some(receive_ts) if !frame.is_empty() => Line::Frame { receive_ts, frame },
         _ => Line::Malformed,
     }
 }
@@ -89,7 +126,10 @@ mod tests {
     use std::io::{Cursor, Write};
 
     fn lines(bytes: Vec<u8>) -> Vec<Option<(i64, String)>> {
-        let mut reader = Reader::new(Cursor::new(bytes)).unwrap();
+        read(&mut Reader::new(Cursor::new(bytes)).unwrap())
+    }
+
+    fn read(reader: &mut Reader) -> Vec<Option<(i64, String)>> {
         let mut lines = Vec::new();
         while let Some(line) = reader.next_line().unwrap() {
             lines.push(match line {
@@ -124,6 +164,17 @@ mod tests {
         );
         assert_eq!(lines(long.into_bytes()), [None, Some((3, "{}".to_owned()))]);
         assert_eq!(lines(Vec::new()), []);
+    }
+
+    #[test]
+    fn seconds_are_read_and_lines_about_the_connection_passed_over() {
+        let text = "wss://a <-> 1.5\nwss://a <- 1.6: {\"event\":\"subscribe\"}\n\n1618678132.8258188: {}\nwss://a what\n\
+            2.0000000001: {}\n2 {}\n3.5: \n4: [1]";
+        let mut reader = Reader::with_format(Cursor::new(text.as_bytes().to_vec()), Format::Seconds).unwrap();
+        let frame = |ns, text: &str| Some((ns, text.to_owned()));
+        let expect = [frame(1_618_678_132_825_818_800, "{}"), None, None, None, None, frame(4_000_000_000, "[1]")];
+        assert_eq!(read(&mut reader), expect);
+        assert_eq!(reader.passed_over(), 2);
     }
 
     #[test]

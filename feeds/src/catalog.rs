@@ -107,20 +107,37 @@ impl Catalog {
             Market::Spot | Market::UsdM => Settlement::Linear,
             Market::CoinM => Settlement::Inverse,
         };
-        Instrument {
-            key,
-            source: "BINANCE".to_owned(),
-            tick: None,
-            lot: None,
-            multiplier: None,
-            settlement,
-            base: String::new(),
-            quote: String::new(),
-            price_decimals: seen.price,
-            qty_decimals: seen.qty,
-            terms: Terms::default(),
-            master_epoch_days: None,
+        unknown(key, "BINANCE", settlement, seen)
+    }
+
+    /// What is known of a Kraken symbol, which names its currencies itself. v1 and v2 name some differently,
+    /// and each name is a key of its own. One that no file names is as with [`Catalog::binance`].
+    pub fn kraken(&self, symbol: &str, seen: Decimals) -> Instrument {
+        let key = format!("KRAKEN:{symbol}");
+        if let Some(instrument) = self.by_key.get(&key) {
+            return instrument.clone();
         }
+        let (base, quote) = symbol.split_once('/').unwrap_or_default();
+        let unknown = unknown(key, "KRAKEN", Settlement::Linear, seen);
+        Instrument { base: base.to_owned(), quote: quote.to_owned(), ..unknown }
+    }
+}
+
+/// An instrument of which only the name and the decimals on the wire are known.
+fn unknown(key: String, source: &str, settlement: Settlement, seen: Decimals) -> Instrument {
+    Instrument {
+        key,
+        source: source.to_owned(),
+        tick: None,
+        lot: None,
+        multiplier: None,
+        settlement,
+        base: String::new(),
+        quote: String::new(),
+        price_decimals: seen.price,
+        qty_decimals: seen.qty,
+        terms: Terms::default(),
+        master_epoch_days: None,
     }
 }
 
@@ -177,6 +194,14 @@ mod tests {
             (unknown.key.as_str(), unknown.price_decimals, unknown.qty_decimals),
             ("BINANCE-USDM:NEWUSDT", 4, 1)
         );
+    }
+
+    #[test]
+    fn a_kraken_symbol_names_its_currencies() {
+        let unknown = Catalog::default().kraken("XBT/USD", Decimals { price: 1, qty: 8 });
+        assert_eq!((unknown.to_string().as_str(), unknown.tick), ("KRAKEN:XBT/USD@KRAKEN", None));
+        assert_eq!((unknown.base.as_str(), unknown.quote.as_str()), ("XBT", "USD"));
+        assert_eq!((unknown.price_decimals, unknown.qty_decimals), (1, 8));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where market data comes from: venue sessions and codecs, and the captures they are tested on.
 //!
 //! - [`binance`]: spot, USD-M and COIN-M futures.
+//! - [`kraken`]: spot, with books that a checksum proves.
 //! - [`capture`]: recorded venue messages, one a line.
 //! - [`catalog`]: what is known of instruments from dated files.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
@@ -14,6 +15,7 @@ pub mod capture;
 pub mod catalog;
 pub mod driver;
 pub mod exchange;
+pub mod kraken;
 pub mod link;
 mod requests;
 pub mod session;
@@ -22,3 +24,8 @@ pub mod wire;
 
 pub use session::{Action, FrameError, Payload, Session};
 pub use wire::{Decimals, WireLevel};
+
+/// How many cases a long test runs.
+#[cfg(test)]
+#[path = "../../tests/cases.rs"]
+mod cases;

@@ -72,8 +72,8 @@ impl Book {
         self.asks.clear();
     }
 
-    /// Declares that the levels set since [`Book::clear`] are a snapshot: each side is complete down to
-    /// its worst level, an empty one to its end.
+    /// Declares that what the book holds is a snapshot: each side is complete down to its worst level, an
+    /// empty one to its end.
     pub fn complete_snapshot(&mut self) {
         self.bids.complete_snapshot();
         self.asks.complete_snapshot();

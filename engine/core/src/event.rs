@@ -46,10 +46,14 @@ impl Flags {
     pub const SNAPSHOT: Flags = Flags(2);
     /// The message bears no venue time: `venue_ts` is the receive time.
     pub const TIME_RECEIVED: Flags = Flags(4);
+    /// After this message the book holds the venue's best levels and no other: it is complete to its worst
+    /// level, and says nothing about what lies beyond. For feeds that show or prove only so many levels,
+    /// which must be no more than a book may keep.
+    pub const COMPLETE: Flags = Flags(8);
 
     /// The flags with these bits; `None` where a bit has no meaning.
     pub const fn from_bits(bits: u8) -> Option<Flags> {
-        if bits < 8 { Some(Flags(bits)) } else { None }
+        if bits < 16 { Some(Flags(bits)) } else { None }
     }
 
     /// The bits.

@@ -120,7 +120,7 @@ fn an_option_keeps_its_terms() {
 fn values_without_a_meaning_are_refused_by_name() {
     let mut bytes = Vec::new();
     event(Body::Pressure { buy: qty(1), sell: qty(2) }).encode(&mut bytes);
-    bytes[4] = 8;
+    bytes[4] = 16;
     assert_eq!(Input::decode(6, VERSION, &bytes), Err(DecodeError::Field { kind: 6, field: "flags" }));
     bytes[4] = 0;
     bytes[21..29].copy_from_slice(&i64::MAX.to_le_bytes());

@@ -229,7 +229,7 @@ fn the_clock_may_step_back_and_the_tape_does_not() {
 }
 
 fn any_input() -> impl Strategy<Value = Input> {
-    let flags = prop_oneof![Just(Flags::LAST), Just(Flags::NONE)];
+    let flags = prop_oneof![Just(Flags::LAST), Just(Flags::NONE), Just(Flags::LAST.with(Flags::COMPLETE))];
     prop_oneof![
         8 => (1i64..8_000_000_000, flags, any::<bool>(), 90i64..110, 0i64..3).prop_map(|(ts, flags, ask, price, qty)| {
             level(ts, flags, if ask { Side::Ask } else { Side::Bid }, price, qty)
@@ -243,7 +243,70 @@ fn any_input() -> impl Strategy<Value = Input> {
     ]
 }
 
+/// What a feed of the best `shown` levels sends when the venue's best levels change from `old` to `new`.
+fn window(side: Side, old: &[(i64, i64)], new: &[(i64, i64)], shown: usize) -> Vec<(Side, i64, i64)> {
+    let (old, new) = (&old[..old.len().min(shown)], &new[..new.len().min(shown)]);
+    let is_gone = |&&(price, _): &&(i64, i64)| !new.iter().any(|&(at, _)| at == price);
+    let gone = old.iter().filter(is_gone).map(|&(price, _)| (side, price, 0));
+    gone.chain(new.iter().filter(|level| !old.contains(level)).map(|&(price, qty)| (side, price, qty))).collect()
+}
+
+#[test]
+fn a_level_that_leaves_the_shown_ones_is_not_taken_for_gone() {
+    let shown = |flags: Flags| {
+        let mut engine = live();
+        feed(&mut engine, 2, &level(2, Flags::NONE, Side::Bid, 99, 0));
+        feed(&mut engine, 2, &level(2, flags, Side::Bid, 100, 1));
+        feed(&mut engine, 3, &level(3, Flags::NONE, Side::Bid, 100, 0));
+        feed(&mut engine, 3, &level(3, flags, Side::Bid, 98, 1));
+        let book = &engine.market().stream(ID).unwrap().book;
+        (book.known_to(Side::Bid), book.depth(Side::Bid, 9).count(), book_state(&engine))
+    };
+    let to = |price| crate::Known::To(Price::from_raw(price).unwrap());
+    assert_eq!(shown(Flags::LAST.with(Flags::COMPLETE)), (to(98), 1, StreamState::Live));
+    assert_eq!(shown(Flags::LAST), (to(99), 0, StreamState::Syncing), "a change of a whole book says less");
+    let unknown = engine(&[define(0, "B:X"), level(1, Flags::LAST.with(Flags::COMPLETE), Side::Bid, 5, 1)]);
+    assert_eq!(bid(&unknown), None, "only a snapshot begins a book");
+}
+
 proptest! {
+    /// A feed that shows the venue's best levels and no more: the book is exactly these after every message,
+    /// whatever its tick, and known no further.
+    #[test]
+    fn a_book_of_the_best_levels_is_known_to_its_worst(
+        changes in proptest::collection::vec((any::<bool>(), 1i64..60, 0i64..4), 1..120),
+        shown in 1usize..12,
+    ) {
+        let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+        feed(&mut engine, 1, &event(1, Flags::LAST.with(Flags::SNAPSHOT), Body::Clear));
+        feed(&mut engine, 1, &state(Family::Book, Fact::SnapshotComplete));
+        // Bids below 100, asks above: a tick that is held to would be believed.
+        let mut venue = [std::collections::BTreeMap::new(), std::collections::BTreeMap::new()];
+        for (is_ask, distance, qty) in changes {
+            let best = |side: &std::collections::BTreeMap<i64, i64>, sign: i64| -> Vec<_> {
+                side.iter().map(|(&distance, &qty)| (10_000_000 * (100 + sign * distance), qty)).collect()
+            };
+            let (side, sign) = if is_ask { (Side::Ask, 1) } else { (Side::Bid, -1) };
+            let ladder = &mut venue[usize::from(side.code())];
+            let old = best(ladder, sign);
+            if qty == 0 { ladder.remove(&distance) } else { ladder.insert(distance, qty) };
+            let new = best(ladder, sign);
+            let steps = window(side, &old, &new, shown);
+            for (at, &(side, price, qty)) in steps.iter().enumerate() {
+                let last = if at + 1 == steps.len() { Flags::LAST } else { Flags::NONE };
+                feed(&mut engine, 1, &level(1, last.with(Flags::COMPLETE), side, price, qty));
+            }
+            let book = &engine.market().stream(ID).unwrap().book;
+            let seen: Vec<_> = book.depth(side, 100).map(|level| (level.price.raw(), level.qty.raw())).collect();
+            let best = &new[..new.len().min(shown)];
+            prop_assert_eq!(&seen[..], best);
+            let end = best.last().map_or(crate::Known::All, |&(price, _)| {
+                crate::Known::To(Price::from_raw(price).unwrap())
+            });
+            prop_assert!(steps.is_empty() || book.known_to(side) == end);
+        }
+    }
+
     /// From any head on, the rest of the inputs comes to the same state as from the beginning.
     #[test]
     fn a_head_stands_for_everything_before_it(

@@ -194,7 +194,7 @@ impl Stream {
             return None;
         }
         if family == Family::Book {
-            self.judge_book();
+            self.judge_book(event.flags.has(Flags::COMPLETE));
         }
         let sequence = if family == Family::Book { self.book_sequence } else { sequence };
         Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT), sequence })
@@ -241,11 +241,15 @@ impl Stream {
     }
 
     /// A whole message is in the book: is what it shows fit to be traded on?
-    fn judge_book(&mut self) {
+    fn judge_book(&mut self, is_complete: bool) {
         if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
             return;
         }
-        self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
+        if is_complete {
+            self.book.complete_snapshot();
+        } else {
+            self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
+        }
         let next = if self.book.is_exhausted() {
             StreamState::Syncing
         } else if self.book.top().is_crossed() {
@@ -266,7 +270,7 @@ impl Stream {
             Fact::SnapshotComplete if has_snapshot => {
                 self.book.complete_snapshot();
                 self.is_refresh_asked = false;
-                self.judge_book();
+                self.judge_book(false);
                 return std::mem::take(&mut self.was_gapped);
             }
             Fact::SnapshotComplete => {}

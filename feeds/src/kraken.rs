@@ -1,0 +1,61 @@
+//! Kraken spot, WebSocket v2, and the book of v1.
+//!
+//! A book message carries no number: the proof that nothing is missing is a CRC-32 over the best ten levels
+//! of each side. A session therefore keeps a book of its own, and passes on those ten levels, and only where
+//! the checksum holds.
+//!
+//! Rules: <https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2>,
+//! <https://docs.kraken.com/exchange/guides/websockets/book-checksum-v1>.
+
+pub mod book;
+pub mod codec;
+#[cfg(test)]
+mod naive;
+pub mod session;
+mod subscription;
+mod symbol;
+mod v1;
+mod v2;
+mod written;
+
+pub use codec::DecodeError;
+pub use session::{KrakenSession, Settings};
+pub use written::Written;
+
+/// Which protocol a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// v1: only the book is read. It names bitcoin `XBT`.
+    V1,
+    /// v2: book, trades and ticker. It names bitcoin `BTC`.
+    V2,
+}
+
+impl Version {
+    /// Where to connect.
+    pub const fn url(self) -> &'static str {
+        match self {
+            Version::V1 => "wss://ws.kraken.com",
+            Version::V2 => "wss://ws.kraken.com/v2",
+        }
+    }
+}
+
+/// How many levels of each side are subscribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth(u16);
+
+impl Depth {
+    /// As many levels as the checksum covers: every level that is sent is proved.
+    pub const CHECKED: Depth = Depth(10);
+
+    /// One of the depths that the venue offers: 10, 25, 100, 500, 1000.
+    pub const fn new(levels: u16) -> Option<Depth> {
+        if matches!(levels, 10 | 25 | 100 | 500 | 1_000) { Some(Depth(levels)) } else { None }
+    }
+
+    /// The number of levels.
+    pub const fn levels(self) -> usize {
+        self.0 as usize
+    }
+}
