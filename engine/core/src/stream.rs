@@ -191,6 +191,9 @@ impl Stream {
             return None;
         }
         if family == Family::Book {
+            if event.flags.has(Flags::COMPLETE) {
+                self.complete_book();
+            }
             self.judge_book();
         }
         let sequence = if family == Family::Book { self.book_sequence } else { sequence };
@@ -236,6 +239,11 @@ impl Stream {
         }
     }
 
+    fn complete_book(&mut self) {
+        self.book.complete_snapshot();
+        self.is_refresh_asked = false;
+    }
+
     /// A whole message is in the book: is what it shows fit to be traded on?
     fn judge_book(&mut self) {
         if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
@@ -260,8 +268,7 @@ impl Stream {
             Fact::Subscribed => self.set_state(family, StreamState::Live),
             Fact::Closed => self.set_state(family, StreamState::Closed),
             Fact::SnapshotComplete if has_snapshot => {
-                self.book.complete_snapshot();
-                self.is_refresh_asked = false;
+                self.complete_book();
                 self.judge_book();
                 return std::mem::take(&mut self.was_gapped);
             }
