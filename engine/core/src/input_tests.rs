@@ -105,13 +105,8 @@ fn the_layout_of_every_input_is_fixed() {
 /// Golden: the bits of every mark.
 #[test]
 fn the_bits_of_the_flags_are_fixed() {
-    let all = [
-        (Flags::LAST, 1),
-        (Flags::SNAPSHOT, 2),
-        (Flags::TIME_RECEIVED, 4),
-        (Flags::DERIVED, 8),
-        (Flags::COMPLETE, 16),
-    ];
+    let all =
+        [(Flags::LAST, 1), (Flags::SNAPSHOT, 2), (Flags::TIME_RECEIVED, 4), (Flags::DERIVED, 8), (Flags::COMPLETE, 16)];
     for (flags, bits) in all {
         assert_eq!((flags.bits(), Flags::from_bits(bits)), (bits, Some(flags)));
         let Input::Event(plain) = event(Body::Clear) else { unreachable!() };
