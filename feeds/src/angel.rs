@@ -6,6 +6,8 @@
 //! can be asked for.
 
 pub mod codec;
+#[cfg(test)]
+mod encoder;
 pub mod session;
 
 pub use codec::DecodeError;

@@ -132,9 +132,9 @@ impl PacketStream {
         }
     }
 
-    /// True from the first packet of a connection to its end.
-    pub fn is_subscribed(&self) -> bool {
-        self.is_subscribed
+    /// True until a connection has brought its first packet, unless none would be taken any more.
+    pub fn is_missing(&self) -> bool {
+        !self.is_subscribed && !self.is_closed
     }
 
     /// The venue delivers: these venues confirm nothing, so the first packet tells it.

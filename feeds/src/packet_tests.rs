@@ -181,6 +181,8 @@ fn a_closed_stream_says_so_once_and_no_more() {
         ]
     );
     assert_eq!(push(&mut stream, &packet(NOW, 100, 501)), []);
+    stream.lose(&mut out);
+    assert!(!stream.is_missing(), "nobody asks for it again");
 }
 
 #[test]

@@ -29,8 +29,8 @@ const BEST_FIVE_ROWS: usize = 10;
 const DEPTH20_ROWS: usize = 43;
 const DEPTH20_ROW: usize = 10;
 
-/// Seconds and milliseconds cannot be mistaken for each other: this is the year 5138 and the year 1973.
-const SECONDS_MAX: i64 = 100_000_000_000;
+/// Seconds and milliseconds cannot be mistaken for each other: this is the year 2255 or April 1970.
+const SECONDS_MAX: i64 = 9_000_000_000;
 
 /// Why a message is not one of this venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -145,7 +145,7 @@ impl AngelSession {
 
     /// Asks for everything that has brought no packet on this connection.
     fn want_missing(&mut self) {
-        let missing = self.tokens.iter().filter(|(_, it)| it.is_asked && !it.stream.is_subscribed());
+        let missing = self.tokens.iter().filter(|(_, it)| it.is_asked && it.stream.is_missing());
         self.wanted = missing.map(|(&token, _)| token).collect();
     }
 

@@ -2,13 +2,11 @@
 
 use super::super::encoder::{Traded, frame, index, infy, ltp};
 use super::*;
+use crate::cases;
 use crate::catalog::Catalog;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tidegate_core::Body;
-
-#[path = "../../../tests/cases.rs"]
-mod cases;
 
 /// Frames of every kind of packet, alone and together.
 fn frames() -> Vec<Vec<u8>> {

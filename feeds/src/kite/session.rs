@@ -88,7 +88,7 @@ impl KiteSession {
     /// Asks for everything that has brought no packet on this connection.
     fn want_missing(&mut self) {
         let asked = self.streams.iter().take(TOKENS_MAX);
-        self.wanted = asked.filter(|(_, stream)| !stream.is_subscribed()).map(|(&token, _)| token).collect();
+        self.wanted = asked.filter(|(_, stream)| stream.is_missing()).map(|(&token, _)| token).collect();
     }
 
     /// Turns what is wanted into requests.
