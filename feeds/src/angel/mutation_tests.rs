@@ -37,7 +37,7 @@ fn long(bytes: &[u8]) -> i128 {
 
 /// A number that is not negative, times `unit`, and below 10¹⁸.
 fn held(value: i128, unit: i128) -> Option<i128> {
-    (value >= 0 && value * unit < 10i128.pow(18)).then_some(value * unit)
+    value.checked_mul(unit).filter(|product| (0..10i128.pow(18)).contains(product))
 }
 
 /// The twin: by way of wide integers and real floats, in the order of the table.
