@@ -1,5 +1,8 @@
-//! Captures: gzip or plain text, one venue message a line.
+//! Captures: gzip or plain text, one venue message a line. Where a venue's messages are binary, base64 stands in
+//! the place of the JSON: see [`decode_binary`].
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use tidegate_core::Nanos;
@@ -100,6 +103,24 @@ impl Reader {
     }
 }
 
+/// Why a frame is not base64 of a binary message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("frame is not base64")]
+pub struct BinaryError;
+
+/// Turns the base64 in the place of a frame into the binary message that was received. `message` is emptied
+/// first; a [`Line`]'s own bound is the bound of what it takes.
+///
+/// # Errors
+/// [`BinaryError`]; `message` holds nothing of use then.
+pub fn decode_binary(frame: &[u8], message: &mut Vec<u8>) -> Result<(), BinaryError> {
+    message.clear();
+    if frame.len() > LINE_BYTES_MAX {
+        return Err(BinaryError);
+    }
+    STANDARD.decode_vec(frame, message).map_err(|_| BinaryError)
+}
+
 /// True for a line about the connection itself: an address, then `<->` or `<-`.
 fn is_note(line: &[u8]) -> bool {
     let mut words = line.split(|&byte| byte == b' ');
@@ -175,6 +196,18 @@ mod tests {
         let expect = [frame(1_618_678_132_825_818_800, "{}"), None, None, None, None, frame(4_000_000_000, "[1]")];
         assert_eq!(read(&mut reader), expect);
         assert_eq!(reader.passed_over(), 2);
+    }
+
+    #[test]
+    fn a_binary_message_stands_as_base64() {
+        let mut reader = Reader::new(Cursor::new("7 AAEACAAGOgEAAmaD\n8 ?\n")).unwrap();
+        let mut message = vec![9];
+        let Some(Line::Frame { frame, .. }) = reader.next_line().unwrap() else { panic!("no frame") };
+        assert_eq!(decode_binary(frame, &mut message), Ok(()));
+        assert_eq!(message, [0, 1, 0, 8, 0, 6, 0x3a, 1, 0, 2, 0x66, 0x83]);
+        let Some(Line::Frame { frame, .. }) = reader.next_line().unwrap() else { panic!("no frame") };
+        assert_eq!(decode_binary(frame, &mut message), Err(BinaryError));
+        assert_eq!(decode_binary(&[b'A'; LINE_BYTES_MAX + 4], &mut message), Err(BinaryError));
     }
 
     #[test]

@@ -6,15 +6,20 @@ use std::collections::BTreeMap;
 use tidegate_core::{Instrument, Price, Qty, Settlement, Terms};
 
 use crate::Decimals;
+use crate::angel::codec::Token;
 use crate::binance::Market;
+use crate::kite::Segment;
 
-/// The file that is built in.
+/// The files that are built in.
 const BINANCE: &str = include_str!("../../data/instruments/binance-2024-08-09.toml");
+const INDIA: &str = include_str!("../../data/instruments/india-2021-07-05.toml");
 
-/// Instruments by key.
+/// Instruments by key, and the keys of tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     by_key: BTreeMap<String, Instrument>,
+    by_kite_token: BTreeMap<u32, String>,
+    by_angel_token: BTreeMap<Token, String>,
 }
 
 /// Why a catalogue file cannot be used.
@@ -53,11 +58,14 @@ struct Row {
     base: String,
     quote: String,
     settlement: Kind,
-    tick: String,
-    lot: String,
-    multiplier: String,
+    /// An index, which is not traded, has neither tick nor lot nor multiplier.
+    tick: Option<String>,
+    lot: Option<String>,
+    multiplier: Option<String>,
     price_decimals: u8,
     qty_decimals: u8,
+    kite_token: Option<u32>,
+    angel_token: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -73,7 +81,12 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] where the built-in file is wrong, which a test rules out.
     pub fn built_in() -> Result<Catalog, CatalogError> {
-        Catalog::parse(BINANCE)
+        let mut catalog = Catalog::parse(BINANCE)?;
+        let Catalog { by_key, by_kite_token, by_angel_token } = Catalog::parse(INDIA)?;
+        catalog.by_key.extend(by_key);
+        catalog.by_kite_token.extend(by_kite_token);
+        catalog.by_angel_token.extend(by_angel_token);
+        Ok(catalog)
     }
 
     /// Reads one file.
@@ -88,12 +101,59 @@ impl Catalog {
             value: file.as_of.clone(),
         })?;
         let days = (as_of - Date::constant(1970, 1, 1)).get_days();
-        let by_key = file
-            .instrument
-            .into_iter()
-            .map(|row| instrument(row, days).map(|instrument| (instrument.key.clone(), instrument)))
-            .collect::<Result<_, _>>()?;
-        Ok(Catalog { by_key })
+        let mut catalog = Catalog::default();
+        for row in file.instrument {
+            let key = row.key.clone();
+            if let Some(token) = row.kite_token {
+                catalog.by_kite_token.insert(token, key.clone());
+            }
+            if let Some(text) = &row.angel_token {
+                let token = text.parse().map_err(|_| CatalogError::Field {
+                    key: key.clone(),
+                    field: "angel_token",
+                    value: text.clone(),
+                })?;
+                catalog.by_angel_token.insert(token, key.clone());
+            }
+            catalog.by_key.insert(key, instrument(row, days)?);
+        }
+        Ok(catalog)
+    }
+
+    /// What is known of a Kite token. One that no file names has the key `SEGMENT:token` (`NSE:408065`; an
+    /// index `INDICES:256265`), is unknown in tick, lot and multiplier, and cannot be ordered.
+    pub fn kite(&self, symbol: &str, seen: Decimals) -> Instrument {
+        let token = symbol.parse().ok();
+        let key = token.and_then(|token: u32| self.by_kite_token.get(&token));
+        let segment = token.and_then(Segment::of).map_or("KITE", Segment::prefix);
+        self.indian("KITE", key, || format!("{segment}:{symbol}"), seen)
+    }
+
+    /// What is known of an Angel One token (`1:1594`). One that no file names has the key `EXCHANGE:token`
+    /// (`NSE:1594`), is unknown in tick, lot and multiplier, and cannot be ordered.
+    pub fn angel(&self, symbol: &str, seen: Decimals) -> Instrument {
+        let token = symbol.parse().ok();
+        let key = token.as_ref().and_then(|token: &Token| self.by_angel_token.get(token));
+        let unnamed = || match &token {
+            Some(token) => format!("{}:{}", token.exchange.prefix(), token.text()),
+            None => format!("ANGEL:{symbol}"),
+        };
+        self.indian("ANGEL", key, unnamed, seen)
+    }
+
+    fn indian(
+        &self,
+        source: &str,
+        key: Option<&String>,
+        unnamed: impl FnOnce() -> String,
+        seen: Decimals,
+    ) -> Instrument {
+        let source = source.to_owned();
+        if let Some(instrument) = key.and_then(|key| self.by_key.get(key)) {
+            return Instrument { source, ..instrument.clone() };
+        }
+        let quote = "INR".to_owned();
+        Instrument { quote, ..unknown(unnamed(), &source, Settlement::Linear, seen) }
     }
 
     /// What is known of a Binance symbol. One that no file names is unknown in tick, lot and multiplier,
@@ -143,20 +203,18 @@ fn unknown(key: String, source: &str, settlement: Settlement, seen: Decimals) ->
 
 fn instrument(row: Row, master_epoch_days: i32) -> Result<Instrument, CatalogError> {
     let bad = |field, value: &str| CatalogError::Field { key: row.key.clone(), field, value: value.to_owned() };
-    let qty = |field, text: &str| match Qty::parse(text.as_bytes()) {
+    let qty = |field, text: &String| match Qty::parse(text.as_bytes()) {
         Ok(parsed) if parsed.value > Qty::ZERO => Ok(parsed.value),
         _ => Err(bad(field, text)),
     };
-    let tick = match Price::parse(row.tick.as_bytes()) {
-        Ok(parsed) if parsed.value > Price::ZERO => parsed.value,
-        _ => return Err(bad("tick", &row.tick)),
+    let tick = |text: &String| match Price::parse(text.as_bytes()) {
+        Ok(parsed) if parsed.value > Price::ZERO => Ok(parsed.value),
+        _ => Err(bad("tick", text)),
     };
-    let lot = qty("lot", &row.lot)?;
-    let multiplier = qty("multiplier", &row.multiplier)?;
     Ok(Instrument {
-        tick: Some(tick),
-        lot: Some(lot),
-        multiplier: Some(multiplier),
+        tick: row.tick.as_ref().map(tick).transpose()?,
+        lot: row.lot.as_ref().map(|text| qty("lot", text)).transpose()?,
+        multiplier: row.multiplier.as_ref().map(|text| qty("multiplier", text)).transpose()?,
         settlement: match row.settlement {
             Kind::Linear => Settlement::Linear,
             Kind::Inverse => Settlement::Inverse,
@@ -205,10 +263,42 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_two_brokers_name_one_instrument() {
+        let catalog = Catalog::built_in().unwrap();
+        let paise = Decimals { price: 2, qty: 0 };
+        let [kite, angel] = [catalog.kite("408065", paise), catalog.angel("1:1594", paise)];
+        assert_eq!((kite.to_string(), angel.to_string()), ("NSE:INFY@KITE".to_owned(), "NSE:INFY@ANGEL".to_owned()));
+        assert_eq!((kite.tick, kite.lot), (Price::from_raw(50_000_000), Qty::from_raw(100_000_000)));
+        assert_eq!((kite.tick, kite.lot, kite.quote.as_str()), (angel.tick, angel.lot, "INR"));
+        // A Kite token is the exchange's own, which is Angel's, and the segment.
+        assert_eq!((408_065 >> 8, 408_065 & 0xff), (1_594, 1));
+        let index = catalog.kite("256265", paise);
+        assert_eq!((index.key.as_str(), index.lot, index.multiplier), ("NSE:NIFTY", None, None));
+    }
+
+    #[test]
+    fn a_token_without_facts_has_its_markets_key() {
+        let catalog = Catalog::built_in().unwrap();
+        let paise = Decimals { price: 2, qty: 0 };
+        for (symbol, key) in
+            [("257", "NSE:257"), ("265", "INDICES:265"), ("256", "KITE:256"), ("x", "KITE:x"), ("519", "MCX:519")]
+        {
+            let unknown = catalog.kite(symbol, paise);
+            assert_eq!((unknown.key.as_str(), unknown.tick, unknown.lot), (key, None, None));
+        }
+        for (symbol, key) in [("1:7", "NSE:7"), ("13:7", "CDS:7"), ("6:7", "ANGEL:6:7"), ("5:A1", "MCX:A1")] {
+            let unknown = catalog.angel(symbol, paise);
+            assert_eq!((unknown.key.as_str(), unknown.tick, unknown.price_decimals), (key, None, 2));
+        }
+    }
+
+    #[test]
     fn a_senseless_value_is_named() {
         let bad = BINANCE.replacen("tick = \"0.01\"", "tick = \"0\"", 1);
         let message = Catalog::parse(&bad).unwrap_err().to_string();
         assert!(message.contains("BINANCE:BTCUSDT") && message.contains("tick"), "{message}");
+        let bad = INDIA.replacen("\"1:1594\"", "\"6:1594\"", 1);
+        assert!(Catalog::parse(&bad).unwrap_err().to_string().contains("angel_token"));
         assert!(Catalog::parse("nonsense = 1").is_err());
     }
 }

@@ -1,24 +1,28 @@
 //! Where market data comes from: venue sessions and codecs, and the captures they are tested on.
 //!
-//! - [`binance`]: spot, USD-M and COIN-M futures.
-//! - [`kraken`]: spot, with books that a checksum proves.
+//! - [`binance`]: spot, USD-M and COIN-M futures. [`kraken`]: spot, with books that a checksum proves. [`kite`],
+//!   [`angel`]: Indian exchanges through two brokers, which send packets: [`packet`].
 //! - [`capture`]: recorded venue messages, one a line.
-//! - [`catalog`]: what is known of instruments from dated files.
+//! - [`catalog`]: what is known of instruments from dated files. [`sessions`]: when markets trade, likewise.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
 //!   [`wire`]: what all codecs share.
 //! - [`link`]: a connection's life, still without I/O: back-off, budgets, liveness, rollover.
 //!   [`driver`]: the sockets. [`venue`]: what each venue allows, and where it is.
 //! - [`exchange`]: the other end of them, in the box.
 
+pub mod angel;
 pub mod binance;
 pub mod capture;
 pub mod catalog;
 pub mod driver;
 pub mod exchange;
+pub mod kite;
 pub mod kraken;
 pub mod link;
+pub mod packet;
 mod requests;
 pub mod session;
+pub mod sessions;
 pub mod venue;
 pub mod wire;
 

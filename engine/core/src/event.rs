@@ -46,14 +46,18 @@ impl Flags {
     pub const SNAPSHOT: Flags = Flags(2);
     /// The message bears no venue time: `venue_ts` is the receive time.
     pub const TIME_RECEIVED: Flags = Flags(4);
-    /// After this message the book holds the venue's best levels and no other: it is complete to its worst
-    /// level, and says nothing about what lies beyond. For feeds that show or prove only so many levels,
-    /// which must be no more than a book may keep.
+    /// With its [`Flags::LAST`] the book holds the venue's best levels and no other: it is complete to its worst
+    /// level, and says nothing about what lies beyond. For feeds that show or prove only so many levels, which
+    /// must be no more than a book may keep. Beside [`Flags::SNAPSHOT`] it begins a book by itself, so that no
+    /// reader ever sees it between [`Body::Clear`] and the end of the message.
     pub const COMPLETE: Flags = Flags(8);
+    /// Worked out from totals, as the venue sends no trade stream: a trade stands for all since the packet
+    /// before, at the last price, and its side is a guess.
+    pub const DERIVED: Flags = Flags(16);
 
     /// The flags with these bits; `None` where a bit has no meaning.
     pub const fn from_bits(bits: u8) -> Option<Flags> {
-        if bits < 16 { Some(Flags(bits)) } else { None }
+        if bits < 32 { Some(Flags(bits)) } else { None }
     }
 
     /// The bits.
@@ -85,11 +89,12 @@ pub enum Body {
     Quote { bid: Price, bid_qty: Qty, ask: Price, ask_qty: Qty },
     /// Open, high, low and previous close of the day.
     Ohlc { open: Price, high: Price, low: Price, close: Price },
-    /// Totals of the day and the last trade of a venue that sends no trade stream.
+    /// Totals of the day and the last trade of a venue that sends no trade stream; `last_time` is zero where
+    /// the venue does not tell it.
     Day { volume: Qty, average: Price, last_qty: Qty, last_time: Nanos },
     /// Total quantity waiting on each side of the whole book.
     Pressure { buy: Qty, sell: Qty },
-    /// Open interest and its extremes of the day.
+    /// Open interest and its extremes of the day, which are zero where the venue does not tell them.
     Interest { oi: Qty, high: Qty, low: Qty },
     /// Opens a venue message that has a sequence: its first and last update id (Binance `U`, `u`).
     /// It belongs to the family of the event that follows it; alone, to the book.

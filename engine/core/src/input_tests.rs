@@ -102,6 +102,22 @@ fn the_layout_of_every_input_is_fixed() {
     }
 }
 
+/// Golden: the bits of every mark.
+#[test]
+fn the_bits_of_the_flags_are_fixed() {
+    let all =
+        [(Flags::LAST, 1), (Flags::SNAPSHOT, 2), (Flags::TIME_RECEIVED, 4), (Flags::COMPLETE, 8), (Flags::DERIVED, 16)];
+    for (flags, bits) in all {
+        assert_eq!((flags.bits(), Flags::from_bits(bits)), (bits, Some(flags)));
+        let Input::Event(plain) = event(Body::Clear) else { unreachable!() };
+        let input = Input::Event(Event { flags, ..plain });
+        let mut bytes = Vec::new();
+        input.encode(&mut bytes);
+        assert_eq!((bytes[4], Input::decode(9, VERSION, &bytes)), (bits, Ok(input)));
+    }
+    assert_eq!(Flags::from_bits(32), None);
+}
+
 #[test]
 fn an_option_keeps_its_terms() {
     let instrument = Instrument {
@@ -120,7 +136,7 @@ fn an_option_keeps_its_terms() {
 fn values_without_a_meaning_are_refused_by_name() {
     let mut bytes = Vec::new();
     event(Body::Pressure { buy: qty(1), sell: qty(2) }).encode(&mut bytes);
-    bytes[4] = 16;
+    bytes[4] = 32;
     assert_eq!(Input::decode(6, VERSION, &bytes), Err(DecodeError::Field { kind: 6, field: "flags" }));
     bytes[4] = 0;
     bytes[21..29].copy_from_slice(&i64::MAX.to_le_bytes());

@@ -96,6 +96,41 @@ fn a_book_is_live_from_its_snapshot_to_the_next_hole() {
     assert_eq!(engine.market().counters().gaps, 1);
 }
 
+/// A venue that sends packets replaces its whole book with each: whoever looks between messages, and at the
+/// end of each, sees a live book.
+#[test]
+fn a_complete_snapshot_is_live_with_its_last_event() {
+    let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+    let flags = Flags::SNAPSHOT.with(Flags::COMPLETE);
+    let mut looks = 0;
+    for best in [99, 95, 98] {
+        for input in [
+            event(1, flags, Body::Clear),
+            level(1, flags, Side::Bid, best, 1),
+            level(1, flags, Side::Bid, best - 2, 1),
+            level(1, flags.with(Flags::LAST), Side::Ask, 101, 1),
+        ] {
+            let mut look = |market: &Market, _: Stamped<'_>| {
+                let stream = market.stream(ID).unwrap();
+                if !market.is_message_open() {
+                    looks += 1;
+                    assert_eq!(stream.state(Family::Book), StreamState::Live);
+                    assert_eq!(stream.book.top().bid.map(|level| level.price.raw()), Some(best));
+                    let known = stream.book.known_to(Side::Bid);
+                    assert_eq!(known, crate::Known::To(Price::from_raw(best - 2).unwrap()), "and nothing deeper");
+                }
+            };
+            engine.input(Nanos::new(1), &input, &mut look).unwrap();
+        }
+    }
+    assert_eq!(looks, 3);
+    feed(&mut engine, 2, &gap(Some(ID), Family::Book, GapCause::Disconnected));
+    assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Gapped, None));
+    feed(&mut engine, 2, &state(Family::Book, Fact::Closed));
+    feed(&mut engine, 3, &event(3, flags.with(Flags::LAST), Body::Clear));
+    assert_eq!(book_state(&engine), StreamState::Closed, "what is closed stays so");
+}
+
 #[test]
 fn a_trade_gap_leaves_the_book_live_and_marks_the_bars() {
     let mut engine = live();

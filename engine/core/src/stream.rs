@@ -194,7 +194,11 @@ impl Stream {
             return None;
         }
         if family == Family::Book {
-            self.judge_book(event.flags.has(Flags::COMPLETE));
+            let begins = event.flags.has(Flags::SNAPSHOT) || self.book.is_known();
+            if event.flags.has(Flags::COMPLETE) && begins {
+                self.complete_book();
+            }
+            self.judge_book();
         }
         let sequence = if family == Family::Book { self.book_sequence } else { sequence };
         Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT), sequence })
@@ -240,16 +244,17 @@ impl Stream {
         }
     }
 
+    fn complete_book(&mut self) {
+        self.book.complete_snapshot();
+        self.is_refresh_asked = false;
+    }
+
     /// A whole message is in the book: is what it shows fit to be traded on?
-    fn judge_book(&mut self, is_complete: bool) {
+    fn judge_book(&mut self) {
         if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
             return;
         }
-        if is_complete {
-            self.book.complete_snapshot();
-        } else {
-            self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
-        }
+        self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
         let next = if self.book.is_exhausted() {
             StreamState::Syncing
         } else if self.book.top().is_crossed() {
@@ -268,9 +273,8 @@ impl Stream {
             Fact::Subscribed => self.set_state(family, StreamState::Live),
             Fact::Closed => self.set_state(family, StreamState::Closed),
             Fact::SnapshotComplete if has_snapshot => {
-                self.book.complete_snapshot();
-                self.is_refresh_asked = false;
-                self.judge_book(false);
+                self.complete_book();
+                self.judge_book();
                 return std::mem::take(&mut self.was_gapped);
             }
             Fact::SnapshotComplete => {}
