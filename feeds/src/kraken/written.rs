@@ -72,11 +72,17 @@ impl Written {
     }
 
     fn scaled(self, scale: u8) -> Result<i64, NumberError> {
-        let unit = 10i128.pow(u32::from(DECIMALS_MAX - scale));
-        if self.rank() % unit != 0 {
-            return Err(NumberError::TooPrecise);
-        }
-        i64::try_from(self.rank() / unit).map_err(|_| NumberError::OutOfRange)
+        let raw = match scale.checked_sub(self.decimals) {
+            Some(missing) => self.digits.checked_mul(10u64.pow(u32::from(missing))).ok_or(NumberError::OutOfRange)?,
+            None => {
+                let unit = 10u64.pow(u32::from(self.decimals - scale));
+                if !self.digits.is_multiple_of(unit) {
+                    return Err(NumberError::TooPrecise);
+                }
+                self.digits / unit
+            }
+        };
+        i64::try_from(raw).map_err(|_| NumberError::OutOfRange)
     }
 }
 
