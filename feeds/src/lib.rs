@@ -3,6 +3,7 @@
 //! - [`binance`]: spot, USD-M and COIN-M futures.
 //! - [`capture`]: recorded venue messages, one a line.
 //! - [`catalog`]: what is known of instruments from dated files.
+//! - [`sim`]: the simulated market, from a seed.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
 //!   [`wire`]: what all codecs share.
 
@@ -10,6 +11,7 @@ pub mod binance;
 pub mod capture;
 pub mod catalog;
 pub mod session;
+pub mod sim;
 pub mod wire;
 
 pub use session::{Action, FrameError, Payload, Session};
