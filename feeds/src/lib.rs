@@ -16,3 +16,7 @@ pub mod wire;
 
 pub use session::{Action, FrameError, Payload, Session};
 pub use wire::{Decimals, WireLevel};
+
+#[cfg(test)]
+#[path = "../../tests/cases.rs"]
+mod cases;

@@ -2,14 +2,12 @@
 
 use super::*;
 use crate::binance::codec::decode;
+use crate::cases;
 use crate::catalog::Catalog;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-#[path = "../../../tests/cases.rs"]
-mod cases;
 
 /// One frame of every kind, as the venue writes them.
 const FRAMES: [&str; 6] = [

@@ -117,7 +117,9 @@ impl Maker {
 
     /// Moves all quotes to where they should be around `fair`, whose usual step is `step`.
     pub(super) fn quote(&mut self, desk: &mut Desk, fair: i64, step: i64) {
-        let lean = (self.inventory * step / (64 * desk.profile.trade_lots)).clamp(-step, step);
+        // By a whole step once it holds 64 trades' worth.
+        let most = 64 * desk.profile.trade_lots;
+        let lean = self.inventory.clamp(-most, most) * step / most;
         let wanted = (fair - lean - self.spread * FINE / 2).div_euclid(FINE);
         let slack = match desk.profile.spacing {
             Spacing::Dense => 0,
@@ -282,3 +284,7 @@ impl Parent {
 /// Every agents' order has a smaller id; those from outside have this or a larger one.
 pub(super) const OUTSIDE: u64 = 1 << 16;
 const _: () = assert!(TAKER < OUTSIDE);
+
+#[cfg(test)]
+#[path = "agents_tests.rs"]
+mod tests;

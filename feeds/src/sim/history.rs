@@ -168,8 +168,9 @@ impl Path {
             amplitude * (value(point) * (period - into) + value(point + 1) * into) / period
         };
         let sum: i64 = AMPLITUDES.iter().enumerate().map(noise).sum();
-        // In units of 2⁻³⁰. The steps of all periods together have 1.16 times the amplitude of the daily noise.
-        let off = sum * self.profile.volatility_bp * 1_024 / 11_600;
+        // In units of 2⁻³⁰. The steps of all periods together have 1.15 times the amplitude of the daily noise;
+        // most are taken at some distance from the reference price, where they come to a tenth less.
+        let off = sum * self.profile.volatility_bp * 1_024 / 10_300;
         let one = 1i64 << 30;
         let (up, down) = (one + off.max(0), one - off.min(0));
         (i128::from(self.profile.price_ticks) * i128::from(up) / i128::from(down)).max(1) as i64

@@ -1,9 +1,9 @@
 use super::*;
+use crate::cases;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-
-#[path = "../../../tests/cases.rs"]
-mod cases;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// 2025-06-30, 04:30 UTC.
 const AT: Nanos = Nanos::new(1_751_257_800 * Nanos::SECOND.raw());
@@ -12,24 +12,25 @@ fn universe() -> Universe {
     Universe::with_instruments(60).unwrap()
 }
 
-/// The twin: bars of an interval from bars of minutes, by searching for the minutes of each.
+/// The twin: bars of an interval from bars of minutes, sorted into buckets.
 fn folded(minutes: &[Bar], interval: Interval) -> Vec<Bar> {
-    let mut starts: Vec<Nanos> = minutes.iter().map(|bar| bar.start.floor(interval.span)).collect();
-    starts.dedup();
-    let of = |start: Nanos| minutes.iter().filter(move |bar| bar.start.floor(interval.span) == start);
-    let count = |start| (interval.span.raw() / MINUTE.raw()) as usize == of(start).count();
-    let bar = |start: Nanos| Bar {
+    let mut buckets: BTreeMap<Nanos, Vec<Bar>> = BTreeMap::new();
+    for minute in minutes {
+        buckets.entry(minute.start.floor(interval.span)).or_default().push(*minute);
+    }
+    buckets.retain(|_, bars| bars.len() as i64 == interval.span.raw() / MINUTE.raw());
+    let bar = |(start, bars): (Nanos, Vec<Bar>)| Bar {
         start,
-        open: of(start).next().unwrap().open,
-        high: of(start).map(|bar| bar.high).max().unwrap(),
-        low: of(start).map(|bar| bar.low).min().unwrap(),
-        close: of(start).last().unwrap().close,
-        volume: of(start).map(|bar| bar.volume).sum(),
-        trades: of(start).map(|bar| bar.trades).sum(),
+        open: bars[0].open,
+        high: bars.iter().map(|bar| bar.high).max().unwrap(),
+        low: bars.iter().map(|bar| bar.low).min().unwrap(),
+        close: bars[bars.len() - 1].close,
+        volume: bars.iter().map(|bar| bar.volume).sum(),
+        trades: bars.iter().map(|bar| bar.trades).sum(),
         revision: 0,
         flags: BarFlags::CLOSED,
     };
-    starts.into_iter().filter(|&start| count(start)).map(bar).collect()
+    buckets.into_iter().map(bar).collect()
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn every_interval_agrees_with_its_minutes() {
     let count = cases::count(2_000, 20_000);
     let config = Config { cases: count as u32, failure_persistence: None, ..Config::default() };
     let case = (any::<u64>(), 0usize..60, -400i64..400, 0i64..1_440, 0i64..3_000, 1usize..INTERVALS.len());
-    let bars_seen = std::cell::Cell::new(0u64);
+    let bars_seen = Cell::new(0u64);
     let result = TestRunner::new(config).run(&case, |(seed, position, day, minute, length, interval)| {
         let listing = &universe.listings()[position];
         let from = AT.plus(Nanos::new(day * DAY.raw() + minute * MINUTE.raw()));
@@ -117,7 +118,7 @@ fn days_move_as_far_as_they_should() {
     let universe = universe();
     for key in ["NSE:RELIANCE", "NSE:INDUSINDBK", "BINANCE:BTCUSDT"] {
         let listing = &universe.listings()[universe.find(key).unwrap()];
-        let seeds = cases::count(1_000, 10_000).max(10);
+        let seeds = cases::count(100, 1_000).max(40);
         let (mut squares, mut days, mut range, mut lowest, mut highest) = (0i128, 0, 0i128, i64::MAX, 0);
         for seed in 0..seeds {
             for bar in bars(seed, listing, INTERVALS[8], AT.since(Nanos::new(61 * DAY.raw())), AT).unwrap() {
@@ -137,7 +138,7 @@ fn days_move_as_far_as_they_should() {
              {high} % of the reference",
             listing.profile.volatility_bp
         );
-        assert!((deviation - listing.profile.volatility_bp).abs() * 4 < listing.profile.volatility_bp);
+        assert!((deviation - listing.profile.volatility_bp).abs() * 10 < listing.profile.volatility_bp);
         assert!(range > listing.profile.volatility_bp && low > 30 && high < 300);
     }
 }
@@ -149,7 +150,7 @@ fn the_past_of_a_seed_is_pinned() {
     let listing = &universe.listings()[universe.find("NSE:INFY").unwrap()];
     let bar = bars(1, listing, INTERVALS[8], AT.since(DAILY), AT).unwrap()[0];
     let shown = format!("{} {} {} {} {} {}", bar.open, bar.high, bar.low, bar.close, bar.volume, bar.trades);
-    assert_eq!(shown, "");
+    assert_eq!(shown, "1224.3 1231.85 1208.95 1217.95 245755200000000 84624");
 }
 
 #[test]

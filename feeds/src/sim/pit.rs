@@ -3,7 +3,7 @@
 use super::agents::{Desk, FINE, Maker, Momentum, OUTSIDE, Parent, noise_rests, noise_takes};
 use super::chance::{Chance, ONE};
 use super::market::{Command, Day, Output, Settings, What};
-use super::universe::{Listing, Spacing};
+use super::universe::{Listing, Profile, Spacing};
 use tidegate_core::matching::{Matcher, Refusal, Report, Rules};
 use tidegate_core::{Nanos, Price, Side, Top};
 
@@ -61,7 +61,7 @@ impl Pit {
             maker: Maker::new(),
             momentum: Momentum::default(),
             parent: Parent::none(),
-            fair: price.raw() / profile.tick * FINE + FINE / 2,
+            fair: bounded(&profile, price.raw() / profile.tick * FINE + FINE / 2),
             step: 0,
             excitement: 0,
             excited_at: at,
@@ -139,9 +139,8 @@ impl Pit {
     }
 
     fn fair_moves(&mut self, at: Nanos) {
-        let floor = self.desk.profile.price_ticks * FINE / 8;
         let moved = self.desk.chance.normal() * self.step / ONE;
-        self.fair = (self.fair + moved).clamp(floor, 64 * floor);
+        self.fair = bounded(&self.desk.profile, self.fair + moved);
         self.maker.spread = 1 + self.desk.chance.below(2) + i64::from(self.excitement_at(at) > 4 * EXCITEMENT);
         self.maker.quote(&mut self.desk, self.fair, self.step);
     }
@@ -234,9 +233,15 @@ impl Pit {
         if is_traded {
             self.excitement = (self.excitement_at(at) + EXCITEMENT).min(EXCITEMENT_MAX);
             self.excited_at = at;
-            // Who buys may know more: the fair value follows a little.
-            let shift = (traded * self.step / (32 * self.desk.profile.trade_lots)).clamp(-self.step / 4, self.step / 4);
-            self.fair += shift;
+            // Who buys may know more: the fair value follows a little, at most by a quarter of a step.
+            let most = 8 * self.desk.profile.trade_lots;
+            self.fair += traded.clamp(-most, most) * self.step / (4 * most);
         }
     }
+}
+
+/// A fair value within an eighth and eight times the reference price, wherever clients have driven the last trade.
+fn bounded(profile: &Profile, fair: i64) -> i64 {
+    let floor = profile.price_ticks * FINE / 8;
+    fair.clamp(floor, 64 * floor)
 }

@@ -114,6 +114,13 @@ pub struct Listing {
     pub(super) profile: Profile,
 }
 
+impl Listing {
+    /// When it trades, and how much.
+    pub fn hours(&self) -> Hours {
+        self.profile.hours
+    }
+}
+
 /// An index over some of the listings. It has no book.
 #[derive(Clone, Debug)]
 pub struct Index {

@@ -95,7 +95,7 @@ mod tests {
                 if !insert {
                     ids.remove(id);
                     twin.remove(&id);
-                } else if !twin.contains_key(&id) {
+                } else if ids.get(id).is_none() {
                     ids.insert(id, place);
                     twin.insert(id, place);
                 }
