@@ -8,7 +8,7 @@
 //!   [`wire`]: what all codecs share.
 //! - [`link`]: a connection's life, still without I/O: back-off, budgets, liveness, rollover.
 //!   [`driver`]: the sockets. [`venue`]: what each venue allows, and where it is.
-//! - [`exchange`]: the other end of them, in the box.
+//! - [`exchange`]: the other end of them, in the box. [`sim`]: the simulated market behind it, from a seed.
 
 pub mod angel;
 pub mod binance;
@@ -23,6 +23,7 @@ pub mod packet;
 mod requests;
 pub mod session;
 pub mod sessions;
+pub mod sim;
 pub mod venue;
 pub mod wire;
 

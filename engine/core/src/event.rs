@@ -27,6 +27,15 @@ impl Side {
         }
     }
 
+    /// The other side.
+    #[must_use]
+    pub const fn opposite(self) -> Side {
+        match self {
+            Side::Bid => Side::Ask,
+            Side::Ask => Side::Bid,
+        }
+    }
+
     /// 0 for bids, 1 for asks.
     pub const fn code(self) -> u8 {
         self as u8

@@ -3,6 +3,7 @@
 //! - [`price`], [`time`], [`instrument`], [`event`]: the values.
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`stream`], [`market`]: the state.
+//! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
 //! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
 //!
@@ -21,6 +22,7 @@ pub mod inlets;
 pub mod input;
 pub mod instrument;
 pub mod market;
+pub mod matching;
 pub mod price;
 pub mod ring;
 mod seqlock;
