@@ -21,6 +21,8 @@ pub enum Format {
     /// `<receive time in seconds>: <raw JSON>`, among lines that tell when the connection was opened
     /// (`wss://… <-> seconds`) and what was sent (`wss://… <- seconds: JSON`), which are passed over.
     Seconds,
+    /// `<receive time in ns> <base64 of a binary message>`: see [`decode_binary`].
+    Base64,
 }
 
 /// One line of a capture.
@@ -69,6 +71,11 @@ impl Reader {
     /// Number of the line that was read last, from 1.
     pub fn line(&self) -> u64 {
         self.line
+    }
+
+    /// The line that was read last, as it stands there.
+    pub fn last_line(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Number of lines passed over that tell of the connection and are no message.
@@ -131,7 +138,9 @@ fn parse(line: &[u8], format: Format) -> Line<'_> {
     let Some(space) = line.iter().position(|&byte| byte == b' ') else { return Line::Malformed };
     let (time, frame) = (&line[..space], line[space + 1..].trim_ascii_start());
     let receive_ts = match format {
-        Format::Nanos => std::str::from_utf8(time).ok().and_then(|text| text.parse().ok()).map(Nanos::new),
+        Format::Nanos | Format::Base64 => {
+            std::str::from_utf8(time).ok().and_then(|text| text.parse().ok()).map(Nanos::new)
+        }
         Format::Seconds => time.strip_suffix(b":").and_then(seconds),
     };
     match receive_ts {

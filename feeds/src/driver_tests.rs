@@ -117,7 +117,7 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     let venue = Venue::Binance(Market::Spot);
     let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
     let link = Link::new(venue.session(), venue.limits(), connects, 1);
-    let endpoints = venue.endpoints(Some(&address.to_string()));
+    let endpoints = venue.endpoints(Some(&address.to_string())).unwrap();
     let last_trade = text.lines().filter(|line| line.contains("@trade")).count() as u64;
     let (done, finished) = oneshot::channel();
     let sink = Applied { engine: fresh(), last_trade, done: Some(done) };

@@ -37,6 +37,7 @@ pub struct Playback {
     batch: Option<Batch>,
     frames: u64,
     decode_errors: u64,
+    passed_over: u64,
     span: Option<(Nanos, Nanos)>,
 }
 
@@ -91,6 +92,7 @@ impl Playback {
             batch: None,
             frames: 0,
             decode_errors: 0,
+            passed_over: 0,
             span: None,
         })
     }
@@ -113,6 +115,11 @@ impl Playback {
     /// Messages that could not be read.
     pub fn decode_errors(&self) -> u64 {
         self.decode_errors
+    }
+
+    /// Lines of captures that tell of the connection and are no message.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// What the recorder has done, where there is one.
@@ -146,6 +153,7 @@ impl Playback {
     fn begin(&mut self, batch: &Batch) -> anyhow::Result<()> {
         self.frames += batch.frames;
         self.decode_errors += batch.decode_errors;
+        self.passed_over += batch.passed_over;
         if batch.frames > 0 {
             self.span = Some((self.span.map_or(batch.first_ts, |(first, _)| first), batch.last_ts));
         }

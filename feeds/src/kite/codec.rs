@@ -90,6 +90,16 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     if rest.is_empty() { Ok(Message::Packets(Packets(packets))) } else { Err(DecodeError::Long) }
 }
 
+/// The exchange's time in a packet that bears one: a full packet, of an index or of anything else.
+pub fn exchange_time(packet: &[u8]) -> Option<Nanos> {
+    let at = match packet.len() {
+        INDEX_FULL => 28,
+        FULL => 60,
+        _ => return None,
+    };
+    Nanos::from_millis(i64::from(word(packet, at)).checked_mul(1_000)?)
+}
+
 /// Puts one packet into a frame of its own, as the venue would send it.
 pub fn put_frame(packet: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, 1]);

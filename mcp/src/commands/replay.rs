@@ -23,6 +23,7 @@ struct Report {
     gaps: u64,
     resyncs: u64,
     decode_errors: u64,
+    passed_over: u64,
     first_ts: Option<i64>,
     last_ts: Option<i64>,
     digest: String,
@@ -96,6 +97,7 @@ pub fn run(options: &Replay) -> anyhow::Result<()> {
 
 fn report(playback: Playback, verify: bool, began: Instant) -> anyhow::Result<Report> {
     let (frames, decode_errors, span) = (playback.frames(), playback.decode_errors(), playback.span());
+    let passed_over = playback.passed_over();
     let (engine, verification, record) = playback.finish()?;
     let elapsed_s = began.elapsed().as_secs_f64();
     let counters = engine.market().counters();
@@ -106,6 +108,7 @@ fn report(playback: Playback, verify: bool, began: Instant) -> anyhow::Result<Re
         gaps: counters.gaps,
         resyncs: counters.resyncs,
         decode_errors,
+        passed_over,
         first_ts: span.map(|(first, _)| first.raw()),
         last_ts: span.map(|(_, last)| last.raw()),
         digest: engine.market().digest().to_hex().to_string(),

@@ -44,19 +44,21 @@ pub struct Batch {
     pub frames: u64,
     /// Messages that could not be read.
     pub decode_errors: u64,
+    /// Lines that tell of the connection and are no message.
+    pub passed_over: u64,
     /// On the way back: the books that need a new snapshot.
     pub resnapshots: Vec<InstrumentId>,
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.head.is_none() && self.frames == 0 && self.decode_errors == 0
+        self.items.is_empty() && self.head.is_none() && self.frames + self.decode_errors + self.passed_over == 0
     }
 
     fn clear(&mut self) {
         self.items.clear();
         self.resnapshots.clear();
-        (self.head, self.frames, self.decode_errors) = (None, 0, 0);
+        (self.head, self.frames, self.decode_errors, self.passed_over) = (None, 0, 0, 0);
     }
 }
 

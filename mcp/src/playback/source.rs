@@ -12,13 +12,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use tidegate_core::InstrumentId;
 use tidegate_feeds::binance::Market;
-use tidegate_feeds::capture::{Line, Reader};
+use tidegate_feeds::capture::{Line, Reader, decode_binary};
+use tidegate_feeds::venue::Venue;
+use tidegate_feeds::{angel, kite};
 use tidegate_history::parquet_replay::{ParquetReplay, is_parquet_folder};
 use tidegate_history::tape::segment::MAGIC;
 use tidegate_history::tape::{self, Recorded, Step, TapeReader};
 
 /// Lines of a capture that are looked at to tell its venue.
 const DETECT_LINES_MAX: usize = 10_000;
+
+/// How a capture of Kraken begins: with the address that was connected to.
+const KRAKEN_BEGINS: &[u8] = b"wss://ws.kraken.com";
 
 /// Recorded inputs that are read at once.
 const RECORDED_MAX: usize = 256;
@@ -32,11 +37,30 @@ pub enum Format {
     BinanceUsdm,
     /// Captures of Binance COIN-M futures streams.
     BinanceCoinm,
+    /// Captures of Kraken's WebSocket.
+    Kraken,
+    /// Captures of Zerodha Kite's ticker.
+    Kite,
+    /// Captures of Angel One's SmartStream.
+    Angel,
     /// A tape folder or segment, or a Parquet folder, written by this program.
     Tidegate,
 }
 
 impl Format {
+    /// The venue whose captures these are; `None` for recordings of our own.
+    pub const fn venue(self) -> Option<Venue> {
+        Some(match self {
+            Format::BinanceSpot => Venue::Binance(Market::Spot),
+            Format::BinanceUsdm => Venue::Binance(Market::UsdM),
+            Format::BinanceCoinm => Venue::Binance(Market::CoinM),
+            Format::Kraken => Venue::Kraken,
+            Format::Kite => Venue::Kite,
+            Format::Angel => Venue::Angel,
+            Format::Tidegate => return None,
+        })
+    }
+
     /// Tells the format of a path from what it holds.
     ///
     /// # Errors
@@ -51,14 +75,18 @@ impl Format {
         if file.read_exact(&mut magic).is_ok() && magic == MAGIC {
             return Ok(Format::Tidegate);
         }
+        if path.extension().is_some_and(|extension| extension == "packet") {
+            return Ok(Format::Kite);
+        }
         let mut reader = Reader::new(open(path)?).with_context(|| path.display().to_string())?;
         for _ in 0..DETECT_LINES_MAX {
             match reader.next_line().with_context(|| path.display().to_string())? {
                 Some(Line::Frame { frame, .. }) => {
-                    if let Some(format) = format_of(frame) {
+                    if let Some(format) = format_of(frame).or_else(|| format_of_binary(frame)) {
                         return Ok(format);
                     }
                 }
+                Some(Line::Malformed) if reader.last_line().starts_with(KRAKEN_BEGINS) => return Ok(Format::Kraken),
                 Some(Line::Malformed) => {}
                 None => break,
             }
@@ -77,6 +105,16 @@ fn format_of(frame: &[u8]) -> Option<Format> {
         (Some(_), None) => Format::BinanceUsdm,
         (Some(_), Some(_)) => Format::BinanceCoinm,
     })
+}
+
+/// Angel One sends one packet a message, each of a length and mode of its own; Kite counts its packets.
+fn format_of_binary(frame: &[u8]) -> Option<Format> {
+    let mut message = Vec::new();
+    decode_binary(frame, &mut message).ok()?;
+    if angel::codec::decode(&message).is_ok() {
+        return Some(Format::Angel);
+    }
+    matches!(kite::codec::decode(&message), Ok(kite::codec::Message::Packets(_))).then_some(Format::Kite)
 }
 
 pub(super) fn open(path: &Path) -> anyhow::Result<File> {
@@ -104,13 +142,10 @@ impl Source {
     /// # Errors
     /// Where a path cannot be read, or the format takes one path and there are more.
     pub fn open(format: Format, paths: &[PathBuf], progress: &ProgressBar) -> anyhow::Result<Source> {
-        let market = match format {
-            Format::BinanceSpot => Market::Spot,
-            Format::BinanceUsdm => Market::UsdM,
-            Format::BinanceCoinm => Market::CoinM,
-            Format::Tidegate => return Source::open_recording(paths, progress),
-        };
-        Ok(Source::Captures(Box::new(Captures::open(market, paths, progress)?)))
+        match format.venue() {
+            Some(venue) => Ok(Source::Captures(Box::new(Captures::open(venue, paths, progress)?))),
+            None => Source::open_recording(paths, progress),
+        }
     }
 
     fn open_recording(paths: &[PathBuf], progress: &ProgressBar) -> anyhow::Result<Source> {
