@@ -73,11 +73,6 @@ impl Reader {
         self.line
     }
 
-    /// The line that was read last, as it stands there.
-    pub fn last_line(&self) -> &[u8] {
-        &self.buffer
-    }
-
     /// Number of lines passed over that tell of the connection and are no message.
     pub fn passed_over(&self) -> u64 {
         self.passed_over

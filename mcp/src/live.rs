@@ -154,6 +154,8 @@ impl Live {
             decode_errors.push(sink.decode_errors());
             let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
             let endpoints = venue.endpoints(joint.connection.at.as_deref());
+            let endpoints =
+                endpoints.context("this venue is reached with credentials, which are still to come: use --at")?;
             tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
         }
         start.send(decode_errors)?;

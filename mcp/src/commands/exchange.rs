@@ -3,19 +3,19 @@
 use super::{format, say};
 use crate::cli::Exchange;
 use crate::listen;
-use crate::playback::Format;
 use crate::playback::pace::Speed;
 use anyhow::{Context, bail};
 use std::sync::Arc;
 use tidegate_feeds::exchange::{self, reserve::Reserve};
+use tidegate_feeds::venue::Venue;
 
 /// Serves captures until it is stopped.
 ///
 /// # Errors
 /// Where the captures cannot be served, or the address cannot be used.
 pub fn run(options: &Exchange) -> anyhow::Result<()> {
-    if format(None, &options.paths)? == Format::Tidegate {
-        bail!("{}: a recording is no capture; only a venue's own messages can be served", options.paths[0].display());
+    if !matches!(format(None, &options.paths)?.venue(), Some(Venue::Binance(_))) {
+        bail!("{}: no capture of Binance, which alone is served again so far", options.paths[0].display());
     }
     let speed = match options.speed {
         Speed::Times(times) => Some(times),

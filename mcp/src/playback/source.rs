@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use tidegate_core::InstrumentId;
 use tidegate_feeds::binance::Market;
-use tidegate_feeds::capture::{Line, Reader, decode_binary};
+use tidegate_feeds::capture::{self, Line, Reader, decode_binary};
 use tidegate_feeds::venue::Venue;
 use tidegate_feeds::{angel, kite};
 use tidegate_history::parquet_replay::{ParquetReplay, is_parquet_folder};
@@ -21,9 +21,6 @@ use tidegate_history::tape::{self, Recorded, Step, TapeReader};
 
 /// Lines of a capture that are looked at to tell its venue.
 const DETECT_LINES_MAX: usize = 10_000;
-
-/// How a capture of Kraken begins: with the address that was connected to.
-const KRAKEN_BEGINS: &[u8] = b"wss://ws.kraken.com";
 
 /// Recorded inputs that are read at once.
 const RECORDED_MAX: usize = 256;
@@ -78,7 +75,12 @@ impl Format {
         if path.extension().is_some_and(|extension| extension == "packet") {
             return Ok(Format::Kite);
         }
-        let mut reader = Reader::new(open(path)?).with_context(|| path.display().to_string())?;
+        let reader = |format| Reader::with_format(open(path)?, format).with_context(|| path.display().to_string());
+        let mut noted = reader(capture::Format::Seconds)?;
+        if noted.next_line().is_ok() && noted.passed_over() > 0 {
+            return Ok(Format::Kraken);
+        }
+        let mut reader = reader(capture::Format::Nanos)?;
         for _ in 0..DETECT_LINES_MAX {
             match reader.next_line().with_context(|| path.display().to_string())? {
                 Some(Line::Frame { frame, .. }) => {
@@ -86,7 +88,6 @@ impl Format {
                         return Ok(format);
                     }
                 }
-                Some(Line::Malformed) if reader.last_line().starts_with(KRAKEN_BEGINS) => return Ok(Format::Kraken),
                 Some(Line::Malformed) => {}
                 None => break,
             }

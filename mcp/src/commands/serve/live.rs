@@ -14,30 +14,27 @@ use crate::server::{Facade, serve_http};
 use crate::wire::{Data, Mode, Run};
 use anyhow::bail;
 use std::sync::Arc;
-use tidegate_feeds::binance::Market;
+use tidegate_feeds::Decimals;
 use tidegate_feeds::catalog::Catalog;
-use tidegate_feeds::venue::Venue;
 
 /// Connects, records, and answers.
 pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let config = Config::built_in()?;
-    let venue = match options.venue {
-        Some(Format::BinanceSpot) => Venue::Binance(Market::Spot),
-        Some(Format::BinanceUsdm) => Venue::Binance(Market::UsdM),
-        Some(Format::BinanceCoinm) => Venue::Binance(Market::CoinM),
-        Some(Format::Tidegate) | None => {
-            bail!("name the venue and its symbols: --venue binance-spot --symbols BTCUSDT")
-        }
+    let Some(venue) = options.venue.and_then(Format::venue) else {
+        bail!("name the venue and its symbols: --venue binance-spot --symbols BTCUSDT");
     };
     if options.symbols.is_empty() {
         bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
     }
     let catalog = Catalog::built_in()?;
-    let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_uppercase()).collect();
+    let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
     let connection = Connection {
         venue,
         at: options.at.map(|address| address.to_string()),
-        symbols: symbols.iter().map(|symbol| (symbol.clone(), venue.instrument(&catalog, symbol))).collect(),
+        symbols: symbols
+            .iter()
+            .map(|symbol| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default())))
+            .collect(),
         // Whoever serves a capture again waits; a venue does not.
         when_full: if options.at.is_some() { WhenFull::Wait } else { WhenFull::Lose },
     };
