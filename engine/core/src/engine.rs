@@ -154,13 +154,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Goes on from a head that says how things stood before input `next_seq`; what this market has
-    /// counted so far stays.
+    /// Forgets every stream, as before a head; what this market has counted so far stays.
+    pub fn forget(&mut self) {
+        self.market.forget();
+    }
+
+    /// Goes on from a head, or a part of one, that says how things stood before input `next_seq`; with the first
+    /// part [`Engine::forget`] comes before.
     ///
     /// # Errors
     /// [`HeadError`] where the frames are no head; the market knows nothing then.
     pub fn restore<'a>(&mut self, next_seq: u64, frames: impl Iterator<Item = Frame<'a>>) -> Result<(), HeadError> {
-        self.market.forget();
         for frame in frames {
             self.ts = self.ts.max(frame.ts);
             if let Err(error) = restore_frame(&mut self.market, &frame) {

@@ -1,5 +1,9 @@
 use super::recorder::WRITTEN_SEQ;
-use super::segment::{Block, SegmentError, SegmentReader, put_end, put_head, put_inputs, put_preamble};
+use super::recovery::recover;
+use super::segment::{
+    BLOCK_HEADER_BYTES, Block, HEAD_PART_BYTES, PREAMBLE_BYTES, SegmentError, SegmentReader, put_end, put_head,
+    put_inputs, put_preamble,
+};
 use super::*;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -229,13 +233,66 @@ fn segments_are_named_by_their_hour_and_first_seq() {
     assert_eq!(first_seq(Path::new("a/20240808T23-0000001000000007.tape")), Some(1_000_000_007));
 }
 
+/// The segment at `path` with its head cut into parts of one frame each.
+fn with_head_in_parts(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    let mut reader = SegmentReader::new(&bytes[..]).unwrap();
+    let Some((Block::Head { next_seq, is_first: true }, frames)) = reader.next_block().unwrap() else {
+        panic!("no head")
+    };
+    let mut parts = Vec::new();
+    put_preamble(&mut parts);
+    put_head(next_seq, frames, 1, &mut parts).unwrap();
+    parts.extend_from_slice(&bytes[usize::try_from(reader.offset()).unwrap()..]);
+    parts
+}
+
+#[test]
+fn a_head_in_many_parts_is_one_state() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 30);
+    let last = segments(folder.path()).unwrap().pop().unwrap();
+    let whole = replay(&last);
+    let parts = with_head_in_parts(&last);
+    let heads = |bytes: &[u8]| {
+        let mut reader = SegmentReader::new(bytes).unwrap();
+        let is_head = |reader: &mut SegmentReader<_>| matches!(reader.next_block(), Ok(Some((Block::Head { .. }, _))));
+        std::iter::from_fn(|| is_head(&mut reader).then_some(())).count()
+    };
+    assert_eq!((heads(&fs::read(&last).unwrap()), heads(&parts)), (1, 2), "a Define and its state");
+    let in_order = replay(folder.path());
+    fs::write(&last, &parts).unwrap();
+    assert_eq!(replay(&last), whole);
+    assert_eq!(replay(folder.path()), in_order);
+    assert_eq!(recover(folder.path(), BOUNDS).unwrap().unwrap().engine.market().digest(), whole.0);
+}
+
+#[test]
+fn a_segment_of_version_1_is_read() {
+    let mut bytes = small_segment();
+    bytes[8] = 1;
+    let mut at = PREAMBLE_BYTES;
+    while at < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let end = at + BLOCK_HEADER_BYTES + length;
+        let crc = crc32c::crc32c(&bytes[at + 8..end]);
+        bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+        at = end;
+    }
+    assert!(read(&bytes).unwrap());
+    bytes[8] = 2;
+    assert!(matches!(read(&bytes), Err(SegmentError::Checksum { .. })), "the version is covered");
+    bytes[8] = 3;
+    assert!(matches!(read(&bytes), Err(SegmentError::Version(3))));
+}
+
 /// A closed segment of two blocks, as small as they come.
 fn small_segment() -> Vec<u8> {
     let mut frames = Vec::new();
     put_input(Nanos::ZERO, &define(), &mut frames);
     let mut bytes = Vec::new();
     put_preamble(&mut bytes);
-    put_head(1, &[], &mut bytes).unwrap();
+    put_head(1, &[], HEAD_PART_BYTES, &mut bytes).unwrap();
     put_inputs(1, 1, &frames, &mut bytes).unwrap();
     frames.clear();
     put_input(Nanos::ZERO, &level(Nanos::ZERO, Flags::LAST, 5, 6), &mut frames);

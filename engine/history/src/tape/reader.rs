@@ -18,6 +18,8 @@ pub struct TapeReader {
     next_seq: u64,
     /// The last input that was read, or that came before the tape.
     last: Option<u64>,
+    /// The segment's head does not simply continue what was read before.
+    is_head_news: bool,
     progress: Box<dyn FnMut(u64) + Send>,
 }
 
@@ -35,20 +37,24 @@ pub enum Step {
     Input(Recorded),
 }
 
-/// The state with which a segment begins.
+/// The state with which a segment begins, or a further part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     path: PathBuf,
     next_seq: u64,
+    is_first: bool,
     bytes: Vec<u8>,
 }
 
 impl Head {
-    /// Brings `engine` to this state.
+    /// Brings `engine` to this state, or adds this part of it.
     ///
     /// # Errors
-    /// [`TapeError`] where it cannot be read.
+    /// [`TapeError`] where it cannot be read; the engine's market knows nothing then.
     pub fn restore(&self, engine: &mut Engine) -> Result<(), TapeError> {
+        if self.is_first {
+            engine.forget();
+        }
         let head_error = |source| TapeError::Head { path: self.path.clone(), source };
         engine.restore(self.next_seq, self.frames()).map_err(head_error)
     }
@@ -91,6 +97,7 @@ impl TapeReader {
             at: 0,
             next_seq: 0,
             last: None,
+            is_head_news: false,
             progress: Box::new(progress),
         })
     }
@@ -121,11 +128,14 @@ impl TapeReader {
         while self.at >= self.bytes.len() {
             match self.next_block()? {
                 None => return Ok(None),
-                Some(Block::Head { next_seq }) => {
+                Some(Block::Head { next_seq, is_first }) => {
                     let bytes = std::mem::take(&mut self.bytes);
-                    if self.last.is_none_or(|last| next_seq != last + 1) {
+                    if is_first {
+                        self.is_head_news = self.last.is_none_or(|last| next_seq != last + 1);
                         self.last.get_or_insert(next_seq.saturating_sub(1));
-                        return Ok(Some(Step::Head(Head { path: self.path(), next_seq, bytes })));
+                    }
+                    if self.is_head_news {
+                        return Ok(Some(Step::Head(Head { path: self.path(), next_seq, is_first, bytes })));
                     }
                 }
                 Some(Block::Inputs { .. } | Block::End) => {}

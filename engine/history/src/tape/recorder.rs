@@ -5,7 +5,7 @@
 //! publishes the last `seq` that a reader of the file will find, in the file [`WRITTEN_SEQ`].
 
 use super::recovery::{Recovered, recover};
-use super::segment::{put_end, put_head, put_inputs, put_preamble};
+use super::segment::{HEAD_PART_BYTES, put_end, put_head, put_inputs, put_preamble};
 use super::{EXTENSION, HOUR, TapeError, segment_name};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::fs::{File, OpenOptions};
@@ -349,7 +349,7 @@ impl Writer {
         self.bytes.clear();
         put_preamble(&mut self.bytes);
         let mut create = || -> io::Result<File> {
-            put_head(next_seq, head, &mut self.bytes)?;
+            put_head(next_seq, head, HEAD_PART_BYTES, &mut self.bytes)?;
             let mut file = File::create(&new)?;
             file.write_all(&self.bytes)?;
             file.sync_all()?;

@@ -1,32 +1,36 @@
 //! The bytes of a segment.
 //!
 //! ```text
-//! segment = magic "TIDETAPE", version u32, head, block…, end
+//! segment = magic "TIDETAPE", version u32, head…, block…, end
 //! block   = length u32, crc u32, first_seq u64, count u32, zstd bytes
 //! ```
 //!
-//! Integers are little-endian. `length` counts the zstd bytes; the CRC32C covers everything behind it.
+//! Integers are little-endian. `length` counts the zstd bytes; the CRC32C covers everything behind it, and from
+//! version 2 on, before that, the version.
 //! A block with inputs decompresses to `count` frames (`tidegate_core::frame`) numbered from `first_seq`
 //! without a hole. The head is a block of `count` 0 whose frames are a state (`tidegate_core::head`)
-//! and whose `first_seq` is that of the segment's first input. The end is a block of `count` 0 with
+//! and whose `first_seq` is that of the segment's first input; from version 2 on, a large state goes on in
+//! further such blocks. The end is a block of `count` 0 with
 //! nothing in it: a segment without one was not closed, and may lack its last inputs.
 
 use bytes::{Buf, BufMut};
 use std::io::{self, Read};
+use tidegate_core::frame::take_frame;
 
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"TIDETAPE";
-/// Version of the layout.
-pub const VERSION: u32 = 1;
+/// Version of the layout. Version 1, whose head is a single block, is read too.
+pub const VERSION: u32 = 2;
 /// Length of magic and version.
 pub const PREAMBLE_BYTES: usize = 12;
 
 /// Length of a block without its zstd bytes, and of the end.
 pub const BLOCK_HEADER_BYTES: usize = 20;
 
-/// Most bytes of a block, before and after compression. The largest is a head: its instruments are bounded
-/// so that every book and bar of them fits.
+/// Most bytes of a block, before and after compression.
 pub const BLOCK_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A head goes on in a further block where it is larger than this, between two frames.
+pub const HEAD_PART_BYTES: usize = 32 * 1024 * 1024;
 
 /// Quick, and within a few percent of the slower levels on market data.
 const ZSTD_LEVEL: i32 = 1;
@@ -59,8 +63,8 @@ pub enum SegmentError {
 #[expect(missing_docs, reason = "the line of a variant tells its fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// The state before the input `next_seq`.
-    Head { next_seq: u64 },
+    /// The state before the input `next_seq`, or a further part of it.
+    Head { next_seq: u64, is_first: bool },
     /// `count` inputs from `first_seq`.
     Inputs { first_seq: u64, count: u32 },
     /// The segment was closed.
@@ -73,13 +77,20 @@ pub fn put_preamble(out: &mut Vec<u8>) {
     out.put_u32_le(VERSION);
 }
 
-/// Appends the head.
+/// Appends the head, in parts of about `part_bytes`.
 ///
 /// # Errors
 /// What the compressor gives.
-pub fn put_head(next_seq: u64, frames: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    put_block(next_seq, 0, &compress(frames)?, out);
-    Ok(())
+pub fn put_head(next_seq: u64, frames: &[u8], part_bytes: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut rest = frames;
+    loop {
+        let part = rest;
+        while part.len() - rest.len() < part_bytes && take_frame(0, &mut rest).is_some() {}
+        put_block(next_seq, 0, &compress(&part[..part.len() - rest.len()])?, out);
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 /// Appends a block of inputs.
@@ -103,7 +114,7 @@ fn compress(frames: &[u8]) -> io::Result<Vec<u8>> {
 pub fn is_end(bytes: &[u8; BLOCK_HEADER_BYTES]) -> bool {
     let mut header = &bytes[..];
     let (length, crc) = (header.get_u32_le(), header.get_u32_le());
-    length == 0 && crc32c::crc32c(&bytes[8..]) == crc && bytes[16..] == [0; 4]
+    length == 0 && (1..=VERSION).any(|version| checksum(version, &bytes[8..]) == crc) && bytes[16..] == [0; 4]
 }
 
 /// Appends the end.
@@ -118,8 +129,15 @@ fn put_block(first_seq: u64, count: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.put_u64_le(first_seq);
     out.put_u32_le(count);
     out.put_slice(bytes);
-    let crc = crc32c::crc32c(&out[crc_at + 4..]);
+    let crc = checksum(VERSION, &out[crc_at + 4..]);
     out[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn checksum(version: u32, bytes: &[u8]) -> u32 {
+    match version {
+        1 => crc32c::crc32c(bytes),
+        _ => crc32c::crc32c_append(crc32c::crc32c(&version.to_le_bytes()), bytes),
+    }
 }
 
 /// Reads a segment block by block.
@@ -128,7 +146,10 @@ pub struct SegmentReader<R> {
     at: u64,
     compressed: Vec<u8>,
     frames: Vec<u8>,
-    has_head: bool,
+    version: u32,
+    /// The input that the head stands before; `None` until it has been read.
+    head: Option<u64>,
+    has_inputs: bool,
     is_closed: bool,
 }
 
@@ -149,12 +170,14 @@ impl<R: Read> SegmentReader<R> {
             return Err(SegmentError::Magic);
         }
         match version.get_u32_le() {
-            VERSION => Ok(SegmentReader {
+            version @ 1..=VERSION => Ok(SegmentReader {
                 input,
+                version,
                 at: PREAMBLE_BYTES as u64,
                 compressed: Vec::new(),
                 frames: Vec::new(),
-                has_head: false,
+                head: None,
+                has_inputs: false,
                 is_closed: false,
             }),
             other => Err(SegmentError::Version(other)),
@@ -194,21 +217,24 @@ impl<R: Read> SegmentReader<R> {
         if got < length as usize {
             return Err(SegmentError::Torn { at });
         }
-        if crc32c::crc32c(&self.compressed[8..]) != crc {
+        if checksum(self.version, &self.compressed[8..]) != crc {
             return Err(SegmentError::Checksum { at });
         }
         let bytes = &self.compressed[BLOCK_HEADER_BYTES..];
-        let block = match (self.has_head, count) {
-            (false, 0) => Block::Head { next_seq: first_seq },
-            (true, 0) if bytes.is_empty() => Block::End,
-            (true, 1..) => Block::Inputs { first_seq, count },
+        let may_go_on = self.version > 1 && !self.has_inputs;
+        let block = match (self.head, count) {
+            (None, 0) => Block::Head { next_seq: first_seq, is_first: true },
+            (Some(_), 0) if bytes.is_empty() => Block::End,
+            (Some(next_seq), 0) if may_go_on && next_seq == first_seq => Block::Head { next_seq, is_first: false },
+            (Some(_), 1..) => Block::Inputs { first_seq, count },
             _ => return Err(SegmentError::Senseless { at }),
         };
         self.frames.clear();
         if block != Block::End {
             decompress(bytes, &mut self.frames).map_err(|_| SegmentError::Senseless { at })?;
         }
-        self.has_head = true;
+        self.head.get_or_insert(first_seq);
+        self.has_inputs |= matches!(block, Block::Inputs { .. });
         self.is_closed = block == Block::End;
         self.at = at + (BLOCK_HEADER_BYTES + bytes.len()) as u64;
         Ok(Some((block, &self.frames)))
