@@ -1,8 +1,8 @@
 //! Whose deadline comes first, without looking at every stream.
 //!
 //! Most inputs only put a stream's deadline off, so the keys are lower bounds: putting off costs nothing until
-//! the stream comes first. Only then is its key made exact, and the next one looked at. Each input makes at
-//! most one key inexact, so what is repaired is no more than what was put off before.
+//! the stream comes first. Only then is its key made exact, and the next one looked at: a key is repaired at
+//! most once for each time that its deadline was put off.
 
 use crate::time::Nanos;
 

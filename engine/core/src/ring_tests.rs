@@ -51,6 +51,26 @@ fn a_message_larger_than_the_ring_goes_in_pieces() {
 }
 
 #[test]
+fn a_piece_does_not_end_its_message() {
+    let (mut producer, mut consumer) = ring(4);
+    assert!(producer.push_message(Nanos::ZERO, &mut message(9, 1)));
+    let mut five = message(0, 5);
+    assert!(!producer.push_message(Nanos::ZERO, &mut five), "three of them fit");
+    assert_eq!(pop(&mut consumer), [9]);
+    assert!(!producer.push_message(Nanos::ZERO, &mut five), "two are left, and one fits: now it is all or none");
+    assert_eq!(pop(&mut consumer), [0, 1, 2]);
+    assert!(producer.push_message(Nanos::ZERO, &mut five));
+    assert_eq!(pop(&mut consumer), [3, 4]);
+
+    let mut nine = message(0, 9);
+    assert!(producer.push_message(Nanos::ZERO, &mut message(9, 1)));
+    assert!(!producer.push_message(Nanos::ZERO, &mut nine), "three of them fit");
+    assert_eq!(pop(&mut consumer), [9]);
+    assert!(!producer.push_message(Nanos::ZERO, &mut nine), "one more fits");
+    assert_eq!(pop(&mut consumer), [0, 1, 2, 3], "two pieces are still one message");
+}
+
+#[test]
 fn an_error_ends_the_message_where_it_happened() {
     let (mut producer, mut consumer) = ring(4);
     producer.push_message(Nanos::ZERO, &mut message(0, 3));
