@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use tidegate_core::{Bounds, Nanos};
 
 const TEXT: &str = include_str!("../../config/tidegate.toml");
@@ -35,7 +36,7 @@ pub struct EngineConfig {
     /// Inputs on their way to it from one connection.
     pub ring_inputs_max: usize,
     /// Inputs that it applies before it publishes.
-    pub batch_inputs_max: usize,
+    pub batch_inputs_max: NonZeroUsize,
     /// Questions that wait for it.
     pub queries_max: usize,
 }

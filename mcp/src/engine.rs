@@ -4,6 +4,7 @@
 //! messages, never inside one. A reader never touches the market and never holds the thread up: the queue of
 //! questions is bounded, and at most one is answered between two steps.
 
+use crate::live::StagesView;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -44,6 +45,8 @@ pub struct StatusView {
     pub decode_errors: u64,
     /// The recorder, where there is one.
     pub recorder: Option<RecorderView>,
+    /// How long the stages of a live engine take.
+    pub stages: Option<StagesView>,
 }
 
 /// How the recorder is.
@@ -225,6 +228,8 @@ pub struct Shown<'a> {
     pub decode_errors: u64,
     /// The recorder, where there is one.
     pub recorder: Option<RecorderReport>,
+    /// How long the stages of a live engine take.
+    pub stages: Option<StagesView>,
 }
 
 impl Questions {
@@ -309,6 +314,7 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
             written_seq: report.written_seq,
             longest_write_interval_ms: report.longest_write_interval_ms,
         }),
+        stages: shown.stages,
     }
 }
 

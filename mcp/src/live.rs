@@ -2,8 +2,10 @@
 
 mod engine_thread;
 mod ring_sink;
+mod stages;
 
 pub use ring_sink::WhenFull;
+pub use stages::{Spread, StagesView};
 
 use crate::clock;
 use crate::config::Config;
@@ -14,6 +16,7 @@ use crate::playback::Watch;
 use anyhow::Context;
 use engine_thread::LiveEngine;
 use ring_sink::RingSink;
+use stages::Stages;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -73,7 +76,8 @@ impl Live {
     /// Where the tape cannot be recovered or recorded to.
     pub fn open(config: Config, tape: &Path, directory: Arc<Directory>) -> anyhow::Result<Live> {
         let mut watch = Watch::default();
-        let (recorder, recovered) = Recorder::open(tape, config.bounds())?;
+        let (mut recorder, recovered) = Recorder::open(tape, config.bounds())?;
+        recorder.never_wait();
         watch.record(recorder);
         let (board_writer, board) = board(config.bounds().instruments_max);
         let mut engine = match recovered {
@@ -129,11 +133,12 @@ impl Live {
         let (start, started) = std::sync::mpsc::channel();
         let (alive, ended) = oneshot::channel::<()>();
         let (engine, watch, board) = (self.engine, self.watch, self.writer);
-        let inlets = Inlets::new(rings, self.config.engine.batch_inputs_max);
+        let stages = Stages::new()?;
+        let inlets = Inlets::new(rings, self.config.engine.batch_inputs_max.get());
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let _alive = alive;
             let decode_errors = started.recv()?;
-            LiveEngine { engine, inlets, watch, board, resnapshots, decode_errors }.run(&questions)
+            LiveEngine { engine, inlets, watch, board, resnapshots, decode_errors, stages }.run(&questions)
         })?;
         client.wake(thread.thread().clone());
         let mut decode_errors = Vec::new();
@@ -192,5 +197,5 @@ impl Routes {
 
 /// Connections that share a seed would come back together after an outage.
 fn random_seed() -> anyhow::Result<u64> {
-    Ok(getrandom::u64().context("the system gives no random numbers")?)
+    getrandom::u64().context("the system gives no random numbers")
 }

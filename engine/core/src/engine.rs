@@ -97,6 +97,17 @@ impl Engine {
         self.step(seq, self.ts, &Input::Gap(gap), observer)
     }
 
+    /// Tells that the inputs from `from` on were applied and not recorded: a gap of the tape alone, as the tape goes
+    /// on with a head.
+    ///
+    /// # Errors
+    /// [`EngineError::SequenceExhausted`].
+    pub fn admit_unrecorded(&mut self, from: u64, observer: &mut impl Observer) -> Result<(), EngineError> {
+        let seq = self.seq + 1;
+        let gap = Gap { id: None, family: Family::Book, cause: GapCause::RecorderFull, from, to: seq };
+        self.step(seq, self.ts, &Input::Gap(gap), observer)
+    }
+
     /// Applies an input received at `now`, and before it the deadlines that have passed. A clock that
     /// steps back does not turn the tape back.
     ///

@@ -198,6 +198,8 @@ impl Market {
                     stream.learn(gap.family, crate::input::Fact::Closed);
                 }
             })?,
+            // A hole of the tape, which goes on with the whole state: nothing is missing of that.
+            None if gap.cause == GapCause::RecorderFull => {}
             None => {
                 for index in 0..self.streams.len() {
                     self.change(InstrumentId(index as u32), Stream::suspend)?;

@@ -18,6 +18,14 @@ use std::path::PathBuf;
 /// What can go wrong with Parquet files.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetStoreError {
+    /// Inputs that were never recorded, behind which the tape goes on with a state that these files do not hold.
+    #[error("inputs {from} to {to} were not recorded: replay the tape itself, which holds the state behind them")]
+    Unrecorded {
+        /// The first.
+        from: u64,
+        /// The first that is there again.
+        to: u64,
+    },
     /// The tape that is projected.
     #[error(transparent)]
     Tape(#[from] tape::TapeError),

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use futures::stream::Fuse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tidegate_core::{Input, InstrumentId};
+use tidegate_core::{Gap, GapCause, Input, InstrumentId};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
@@ -76,6 +76,9 @@ impl ParquetReplay {
         let id = self.ids.get(&(symbol.to_owned(), source.to_owned())).copied().unwrap_or(InstrumentId(u32::MAX));
         let (seq, ts, input) = reader.input(self.at, id)?;
         self.at += 1;
+        if let Input::Gap(Gap { cause: GapCause::RecorderFull, from, to, .. }) = input {
+            return Err(ParquetStoreError::Unrecorded { from, to });
+        }
         if let Input::Define { id, instrument } = &input {
             self.ids.insert((instrument.key.clone(), instrument.source.clone()), *id);
         }

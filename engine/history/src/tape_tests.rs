@@ -17,11 +17,11 @@ use tidegate_core::{
 #[path = "../../../tests/cases.rs"]
 mod test_cases;
 
-const BOUNDS: Bounds =
+pub(super) const BOUNDS: Bounds =
     Bounds { book_levels_max: 100, bars_max: 50, instruments_max: 4, stale_after: Nanos::new(5_000_000_000) };
 const ID: InstrumentId = InstrumentId(0);
 
-fn define() -> Input {
+pub(super) fn define() -> Input {
     let instrument = Instrument {
         key: "BINANCE:X".to_owned(),
         source: "BINANCE".to_owned(),
@@ -43,7 +43,7 @@ fn event(ts: Nanos, flags: Flags, body: Body) -> Input {
     Input::Event(Event { id: ID, flags, venue_ts: ts, receive_ts: ts, body })
 }
 
-fn level(ts: Nanos, flags: Flags, price: i64, qty: i64) -> Input {
+pub(super) fn level(ts: Nanos, flags: Flags, price: i64, qty: i64) -> Input {
     let (price, qty) = (Price::from_raw(price).unwrap(), Qty::from_raw(qty).unwrap());
     event(ts, flags, Body::Level { side: Side::Bid, orders: 0, price, qty })
 }

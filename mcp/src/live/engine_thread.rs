@@ -2,11 +2,12 @@
 
 use crate::clock;
 use crate::engine::{Asked, Questions, Shown};
+use crate::live::stages::Stages;
 use crate::playback::Watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_core::{BoardWriter, Effect, Engine, Inlets, InstrumentId, Nanos};
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::mpsc;
@@ -28,6 +29,8 @@ pub struct LiveEngine {
     pub resnapshots: mpsc::Sender<InstrumentId>,
     /// Messages that could not be read, by connection.
     pub decode_errors: Vec<Arc<AtomicU64>>,
+    /// How long everything takes.
+    pub stages: Stages,
 }
 
 impl LiveEngine {
@@ -37,9 +40,16 @@ impl LiveEngine {
     /// Where an input cannot be applied, or the recorder has failed.
     pub fn run(mut self, questions: &Questions) -> anyhow::Result<Option<RecorderReport>> {
         loop {
-            let now = clock::now();
+            let (now, began) = (clock::now(), Instant::now());
             let applied = self.inlets.turn(now, &mut self.engine, &mut self.watch, &mut self.board)?;
             self.watch.check()?;
+            if let Some(first) = self.watch.take_first_ts().filter(|_| applied > 0) {
+                self.stages.applied(now, first, began);
+            }
+            if let Some(from) = self.watch.resume_recording() {
+                tracing::warn!("the disk could not keep up: from input {from} on the tape has a hole");
+                self.engine.admit_unrecorded(from, &mut self.watch)?;
+            }
             while let Some(Effect::Resnapshot(id)) = self.engine.market_mut().poll_effect() {
                 if self.resnapshots.try_send(id).is_err() {
                     tracing::warn!("instrument id {}: too many requests for snapshots wait", id.0);
@@ -49,7 +59,11 @@ impl LiveEngine {
             let asked = if self.engine.market().is_message_open() { Asked::Nothing } else { questions.next_now() };
             match asked {
                 Asked::Stop => return self.watch.finish().map(|(_, report)| report),
-                Asked::Question(question) => question.answer(&self.shown(now)),
+                Asked::Question(question) => {
+                    let began = Instant::now();
+                    question.answer(&self.shown(now));
+                    self.stages.answered(began.elapsed());
+                }
                 Asked::Nothing if applied == 0 => self.sleep(),
                 Asked::Nothing => {}
             }
@@ -63,6 +77,7 @@ impl LiveEngine {
             playing: true,
             decode_errors: self.decode_errors.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
             recorder: self.watch.recorder_report(),
+            stages: Some(self.stages.view()),
         }
     }
 
@@ -76,3 +91,7 @@ impl LiveEngine {
         thread::park_timeout(wait.map_or(SLEEP_MAX, |wait| wait.min(SLEEP_MAX)));
     }
 }
+
+#[cfg(test)]
+#[path = "engine_thread_tests.rs"]
+mod tests;

@@ -29,5 +29,6 @@ fn shown(playback: &Playback, playing: bool) -> Shown<'_> {
         playing,
         decode_errors: playback.decode_errors(),
         recorder: playback.recorder_report(),
+        stages: None,
     }
 }

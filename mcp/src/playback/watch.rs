@@ -24,6 +24,7 @@ pub struct Watch {
     tops: Option<TopsTable>,
     gaps: Option<GapsTable>,
     position: Position,
+    first_ts: Option<Nanos>,
     failed: Option<anyhow::Error>,
 }
 
@@ -46,6 +47,16 @@ impl Watch {
     /// Records every input.
     pub fn record(&mut self, recorder: Recorder) {
         self.recorder = Some(recorder);
+    }
+
+    /// The first input that the recorder left out, once it can go on: see [`Recorder::resume`].
+    pub fn resume_recording(&mut self) -> Option<u64> {
+        self.recorder.as_mut().and_then(Recorder::resume)
+    }
+
+    /// The tape time of the first input since this was last asked.
+    pub fn take_first_ts(&mut self) -> Option<Nanos> {
+        self.first_ts.take()
     }
 
     /// What follows comes from this place.
@@ -100,6 +111,7 @@ impl Observer for Watch {
     }
 
     fn after(&mut self, market: &Market, stamped: Stamped<'_>) {
+        self.first_ts.get_or_insert(stamped.ts);
         if let Some(recorder) = &mut self.recorder {
             recorder.after(market, stamped);
         }

@@ -24,7 +24,7 @@ struct Status {
     run: String,
     /// Version of Tidegate.
     version: &'static str,
-    /// True while the tape plays; false where it stands still at its end.
+    /// False where a tape stands still at its end.
     playing: bool,
     /// Number of feeds.
     feeds_total: usize,
@@ -44,6 +44,19 @@ struct Status {
     decode_errors: u64,
     /// The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
+    /// How long the engine takes, in microseconds; null in a replay.
+    latency: Option<Latency>,
+}
+
+/// The longest of 99 in 100 times.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Latency {
+    /// From a message's receipt to its turn.
+    queued_p99_us: u64,
+    /// A turn: books, bars, recorder, board.
+    applied_p99_us: u64,
+    /// An answer.
+    answered_p99_us: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -111,6 +124,11 @@ fn status(run: &Run, view: &StatusView) -> Status {
         recorder: view.recorder.as_ref().map(|recorder| Recorder {
             written_seq: recorder.written_seq,
             longest_write_interval_ms: recorder.longest_write_interval_ms,
+        }),
+        latency: view.stages.map(|stages| Latency {
+            queued_p99_us: stages.queued.p99_us,
+            applied_p99_us: stages.applied.p99_us,
+            answered_p99_us: stages.answered.p99_us,
         }),
     }
 }
@@ -183,6 +201,7 @@ mod tests {
             resyncs: 1,
             decode_errors: 0,
             recorder: None,
+            stages: None,
         }
     }
 

@@ -7,7 +7,7 @@
 use super::recovery::{Recovered, recover};
 use super::segment::{HEAD_PART_BYTES, put_end, put_head, put_inputs, put_preamble};
 use super::{EXTENSION, HOUR, TapeError, segment_name};
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -65,7 +65,9 @@ enum Message {
 
 /// Records everything that an engine applies.
 ///
-/// It waits when the queue is full: nothing is lost, the reader of a recording goes as fast as the disk.
+/// When the queue is full it waits: nothing is lost, the reader of a recording goes as fast as the disk. A live
+/// market does not wait ([`Recorder::never_wait`]): inputs are left out then, until there is room for the state
+/// as it has become, and a [`GapCause::RecorderFull`] tells which.
 pub struct Recorder {
     queue: Option<Sender<Message>>,
     thread: Option<JoinHandle<Result<(), TapeError>>>,
@@ -76,6 +78,10 @@ pub struct Recorder {
     frames: Vec<u8>,
     since: Instant,
     is_stopped: bool,
+    waits: bool,
+    /// The first input that was left out; recording goes on with the state at the next.
+    unrecorded: Option<u64>,
+    is_resuming: bool,
 }
 
 impl Recorder {
@@ -109,14 +115,21 @@ impl Recorder {
             last_sync: Instant::now(),
             progress: Arc::clone(&progress),
         };
-        let (queue, messages) = bounded(QUEUE_BATCHES_MAX);
+        let (mut recorder, messages) = Recorder::new(progress, QUEUE_BATCHES_MAX);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || writer.run(&messages))
             .map_err(TapeError::io(folder))?;
+        recorder.thread = Some(thread);
+        Ok((recorder, recovered))
+    }
+
+    /// The engine's side, and what the thread is to read.
+    fn new(progress: Arc<Progress>, batches_max: usize) -> (Recorder, Receiver<Message>) {
+        let (queue, messages) = bounded(batches_max);
         let recorder = Recorder {
             queue: Some(queue),
-            thread: Some(thread),
+            thread: None,
             progress,
             hour: None,
             first_seq: 0,
@@ -124,8 +137,25 @@ impl Recorder {
             frames: Vec::new(),
             since: Instant::now(),
             is_stopped: false,
+            waits: true,
+            unrecorded: None,
+            is_resuming: false,
         };
-        Ok((recorder, recovered))
+        (recorder, messages)
+    }
+
+    /// Leaves inputs out rather than hold the engine up.
+    pub fn never_wait(&mut self) {
+        self.waits = false;
+    }
+
+    /// The first input that was left out, once there is room again: the engine is to tell of it
+    /// ([`tidegate_core::Engine::admit_unrecorded`]), and with that recording goes on.
+    pub fn resume(&mut self) -> Option<u64> {
+        let has_room = |queue: &Sender<Message>| queue.len() * 2 <= queue.capacity().unwrap_or(0);
+        let from = self.unrecorded.filter(|_| self.queue.as_ref().is_some_and(has_room))?;
+        self.is_resuming = true;
+        Some(from)
     }
 
     /// What has been written so far.
@@ -166,29 +196,52 @@ impl Recorder {
         let frames = std::mem::take(&mut self.frames);
         self.frames.reserve(frames.len());
         let (first_seq, count, since) = (self.first_seq, self.count, self.since);
-        self.send(Message::Inputs { first_seq, count, frames, since, is_whole });
+        self.send(first_seq, Message::Inputs { first_seq, count, frames, since, is_whole });
         self.count = 0;
     }
 
-    fn send(&mut self, message: Message) {
-        self.is_stopped |= self.queue.as_ref().is_none_or(|queue| queue.send(message).is_err());
+    /// Hands over what begins with the input `seq`.
+    fn send(&mut self, seq: u64, message: Message) {
+        let Some(queue) = &self.queue else {
+            self.is_stopped = true;
+            return;
+        };
+        let result = if self.waits {
+            queue.send(message).map_err(|error| TrySendError::Disconnected(error.0))
+        } else {
+            queue.try_send(message)
+        };
+        match result {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.unrecorded = Some(seq),
+            Err(TrySendError::Disconnected(_)) => self.is_stopped = true,
+        }
     }
 }
 
 impl Observer for Recorder {
     fn before(&mut self, market: &Market, seq: u64, ts: Nanos) {
         let hour = ts.floor(HOUR);
-        if self.hour == Some(hour) {
+        match self.unrecorded {
+            Some(_) if !self.is_resuming => return,
+            Some(_) => self.unrecorded = None,
+            None if self.hour == Some(hour) => return,
+            None => self.hand_over(true),
+        }
+        self.is_resuming = false;
+        if self.unrecorded.is_some() {
             return;
         }
         self.hour = Some(hour);
-        self.hand_over(true);
         let mut head = Vec::new();
         tidegate_core::head::put_head(market, ts, &mut head);
-        self.send(Message::Segment { ts, next_seq: seq, head });
+        self.send(seq, Message::Segment { ts, next_seq: seq, head });
     }
 
     fn after(&mut self, _market: &Market, stamped: Stamped<'_>) {
+        if self.unrecorded.is_some() {
+            return;
+        }
         if self.count > 0 && self.first_seq + u64::from(self.count) != stamped.seq {
             self.hand_over(true);
         }
@@ -363,3 +416,7 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;
