@@ -46,6 +46,12 @@ Formats:
       (depth, bookTicker, trade, aggTrade), or the REST order book: the line without \"stream\".
       Spot's order book does not name its symbol: it goes to the first symbol whose changes connect
       to it. Several paths are read one after the other as one stream.
+  kraken
+      The text that cryptofeed writes: \"wss://… <-> <s>\" where it connected, \"wss://… <- <s>: <JSON>\" what
+      it sent, \"<s>: <JSON>\" what it received (v1 books, v2); the first two are passed over and counted.
+  kite, angel
+      One binary WebSocket message a line: <receive time in ns since 1970> <base64 of the payload>, for
+      Kite from the count of packets. A file *.packet is the base64 of one Kite packet alone.
   tidegate
       A tape folder or one segment (*.tape) written by --record, or a Parquet folder written by
       tidegate data project.

@@ -4,13 +4,16 @@
 //! messages, never inside one. A reader never touches the market and never holds the thread up: the queue of
 //! questions is bounded, and at most one is answered between two steps.
 
+mod board_view;
+
 use crate::live::StagesView;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    Engine, Family, Instrument, InstrumentId, Known, LastTrade, Level, Nanos, Price, Side, Stream, StreamState, Top,
+    BOARD_LEVELS, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side, Snapshot,
+    Stream, StreamState, Top, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
@@ -94,7 +97,7 @@ pub struct QuoteView {
     /// Best levels of the book.
     pub top: Top,
     /// The latest trade.
-    pub last_trade: Option<LastTrade>,
+    pub last_trade: Option<TradeSnapshot>,
     /// When its last event arrived, in tape time.
     pub last_event: Option<Nanos>,
 }
@@ -151,6 +154,8 @@ pub struct EngineClient {
     questions: Sender<Question>,
     /// The thread, where it sleeps on more than this queue.
     thread: Arc<OnceLock<Thread>>,
+    /// What a live engine publishes, to be read without asking it.
+    board: Option<BoardReader>,
 }
 
 /// The thread's end of the queue.
@@ -159,7 +164,7 @@ pub struct Questions(Receiver<Question>);
 /// A queue of at most `queries_max` questions.
 pub fn questions(queries_max: usize) -> (EngineClient, Questions) {
     let (sender, receiver) = bounded(queries_max);
-    (EngineClient { questions: sender, thread: Arc::default() }, Questions(receiver))
+    (EngineClient { questions: sender, thread: Arc::default(), board: None }, Questions(receiver))
 }
 
 impl EngineClient {
@@ -171,20 +176,48 @@ impl EngineClient {
         self.ask(Question::Status).await
     }
 
+    /// Reads `board` where that is enough for an answer.
+    #[must_use]
+    pub fn with_board(self, board: BoardReader) -> EngineClient {
+        EngineClient { board: Some(board), ..self }
+    }
+
     /// The tops of several instruments, all at one moment.
     ///
     /// # Errors
     /// [`EngineUnavailable`].
-    pub async fn quotes(&self, ids: Vec<InstrumentId>) -> Result<QuotesView, EngineUnavailable> {
-        self.ask(|reply| Question::Quotes(ids, reply)).await
+    pub async fn quotes(
+        &self,
+        instruments: Vec<(InstrumentId, Arc<Instrument>)>,
+    ) -> Result<QuotesView, EngineUnavailable> {
+        // Several slots are of several moments: only the engine knows one.
+        if let [(id, instrument)] = &instruments[..]
+            && let Some(snapshot) = self.published(*id)
+        {
+            return Ok(board_view::quotes(&snapshot, instrument));
+        }
+        self.ask(|reply| Question::Quotes(instruments.into_iter().map(|(id, _)| id).collect(), reply)).await
     }
 
     /// The best `levels` levels of an instrument.
     ///
     /// # Errors
     /// [`EngineUnavailable`].
-    pub async fn depth(&self, id: InstrumentId, levels: usize) -> Result<DepthView, EngineUnavailable> {
-        self.ask(|reply| Question::Depth(id, levels, reply)).await
+    pub async fn depth(
+        &self,
+        id: InstrumentId,
+        instrument: Arc<Instrument>,
+        levels: usize,
+    ) -> Result<DepthView, EngineUnavailable> {
+        match self.published(id) {
+            Some(snapshot) if levels <= BOARD_LEVELS => Ok(board_view::depth(&snapshot, instrument, levels)),
+            _ => self.ask(|reply| Question::Depth(id, levels, reply)).await,
+        }
+    }
+
+    /// What the board shows; `None` where the engine must be asked.
+    fn published(&self, id: InstrumentId) -> Option<Snapshot> {
+        self.board.as_ref()?.read(id).ok()
     }
 
     /// Wakes `thread` with each question.
@@ -324,17 +357,14 @@ fn quote(stream: &Stream) -> QuoteView {
         book: stream.state(Family::Book),
         trades: stream.state(Family::Trades),
         top: stream.book.top(),
-        last_trade: stream.last_trade,
+        last_trade: stream.last_trade.as_ref().map(TradeSnapshot::new),
         last_event: stream.last_event_any(),
     }
 }
 
 fn depth(stream: &Stream, stamp: Stamp, levels: usize) -> DepthView {
     let side = |side| stream.book.depth(side, levels).collect();
-    let known_to = |side| match stream.book.known_to(side) {
-        Known::To(price) => Some(price),
-        Known::Nothing | Known::All => None,
-    };
+    let known_to = |side| end(stream.book.known_to(side));
     DepthView {
         stamp,
         instrument: Arc::clone(&stream.instrument),
@@ -345,5 +375,13 @@ fn depth(stream: &Stream, stamp: Stamp, levels: usize) -> DepthView {
         known_to_ask: known_to(Side::Ask),
         venue_sequence: stream.book_sequence,
         last_event: stream.last_event_any(),
+    }
+}
+
+/// The price at which what is known ends; `None` in a live book: nowhere.
+fn end(known: Known) -> Option<Price> {
+    match known {
+        Known::To(price) => Some(price),
+        Known::Nothing | Known::All => None,
     }
 }

@@ -124,7 +124,8 @@ impl Snapshot {
 }
 
 impl TradeSnapshot {
-    fn new(trade: &LastTrade) -> TradeSnapshot {
+    /// What a slot holds of a trade.
+    pub fn new(trade: &LastTrade) -> TradeSnapshot {
         TradeSnapshot {
             price: trade.price,
             qty: trade.qty,

@@ -41,7 +41,7 @@ impl Arguments {
         name: &str,
         count: RangeInclusive<usize>,
         directory: &Directory,
-    ) -> Result<Vec<InstrumentId>, Refusal> {
+    ) -> Result<Vec<(InstrumentId, Arc<Instrument>)>, Refusal> {
         let allowed = format!("a list of {} to {} instrument keys", count.start(), count.end());
         let value = self.required(name, &allowed)?;
         let Value::Array(items) = value else {
@@ -60,7 +60,7 @@ impl Arguments {
             );
             return Err(Refusal { field: Some(name.to_owned()), ..wrong("out_of_range", &fix, value, allowed) });
         }
-        let resolve = |(at, item)| resolve(&format!("{name}[{at}]"), item, directory).map(|(id, _)| id);
+        let resolve = |(at, item)| resolve(&format!("{name}[{at}]"), item, directory);
         items.iter().enumerate().map(resolve).collect()
     }
 
@@ -257,7 +257,7 @@ mod tests {
         let directory = directory();
         let many = |value: Value| {
             let ids = arguments(json!({ "instruments": value })).instruments("instruments", 1..=3, &directory);
-            ids.map(|ids| ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            ids.map(|ids| ids.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
         };
         assert_eq!(many(json!(["BINANCE:ETHUSDT", "BINANCE:BTCUSDT"])), Ok(vec![1, 0]));
         let field = "instruments";

@@ -70,9 +70,9 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&["instrument", "levels"])?;
-    let (id, _) = arguments.instrument("instrument", &facade.directory)?;
+    let (id, instrument) = arguments.instrument("instrument", &facade.directory)?;
     let levels = arguments.whole("levels", 1..=LEVELS_MAX, LEVELS_DEFAULT)?;
-    let view = facade.ask(facade.engine.depth(id, levels)).await?;
+    let view = facade.ask(facade.engine.depth(id, instrument, levels)).await?;
     Ok(answer(&facade.run, &view, levels))
 }
 

@@ -69,8 +69,8 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&["instruments"])?;
-    let ids = arguments.instruments("instruments", 1..=INSTRUMENTS_MAX, &facade.directory)?;
-    let view = facade.ask(facade.engine.quotes(ids)).await?;
+    let instruments = arguments.instruments("instruments", 1..=INSTRUMENTS_MAX, &facade.directory)?;
+    let view = facade.ask(facade.engine.quotes(instruments)).await?;
     Ok(answer(&facade.run, &view))
 }
 
@@ -103,7 +103,7 @@ fn quote(view: &QuoteView, as_of: Nanos) -> Quote {
         last_qty: last.map(|trade| qty_text(trade.qty, instrument)),
         last_worth: last.and_then(|trade| worth_text(trade.price, trade.qty, instrument)),
         last_side: last.map(|trade| aggressor(trade.side)),
-        last_at: last.map(|trade| rfc3339(trade.venue_ts.unwrap_or(trade.receive_ts))),
+        last_at: last.map(|trade| rfc3339(trade.ts)),
         age_ms: age_ms(as_of, view.last_event),
     }
 }
@@ -138,7 +138,7 @@ mod tests {
     use crate::engine::Stamp;
     use crate::wire::{Data, Mode};
     use std::sync::Arc;
-    use tidegate_core::{LastTrade, Price, Qty, Side, Top};
+    use tidegate_core::{LastTrade, Price, Qty, Side, Top, TradeSnapshot};
 
     fn level(price: &str, qty: &str) -> Level {
         let price = Price::parse(price.as_bytes()).unwrap().value;
@@ -151,7 +151,7 @@ mod tests {
             book,
             trades: StreamState::Live,
             top: Top { bid: Some(level("36000.01", "1.5")), ask: None },
-            last_trade,
+            last_trade: last_trade.as_ref().map(TradeSnapshot::new),
             last_event: last_trade.map(|trade| trade.receive_ts),
         }
     }

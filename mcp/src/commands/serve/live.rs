@@ -44,6 +44,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let directory = Arc::new(Directory::default());
     let live = Live::open(config.clone(), &root.path().join("tape"), Arc::clone(&directory))?;
     let (client, questions) = engine::questions(config.engine.queries_max);
+    let client = client.with_board(live.board());
     let name = symbols.join(",");
     let facade = Facade::new(client.clone(), directory, Run { name, mode: Mode::Paper, data });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
