@@ -70,14 +70,16 @@ struct Joint {
 }
 
 impl Live {
-    /// Recovers what `tape` holds, and goes on recording there.
+    /// Recovers what `tape` holds, and goes on recording there; a market does not wait for the disk.
     ///
     /// # Errors
     /// Where the tape cannot be recovered or recorded to.
-    pub fn open(config: Config, tape: &Path, directory: Arc<Directory>) -> anyhow::Result<Live> {
+    pub fn open(config: Config, tape: &Path, directory: Arc<Directory>, when_full: WhenFull) -> anyhow::Result<Live> {
         let mut watch = Watch::default();
         let (mut recorder, recovered) = Recorder::open(tape, config.bounds())?;
-        recorder.never_wait();
+        if when_full == WhenFull::Lose {
+            recorder.never_wait();
+        }
         watch.record(recorder);
         let (board_writer, board) = board(config.bounds().instruments_max);
         let mut engine = match recovered {

@@ -46,10 +46,7 @@ impl LiveEngine {
             if let Some(first) = self.watch.take_first_ts().filter(|_| applied > 0) {
                 self.stages.applied(now, first, began);
             }
-            if let Some(from) = self.watch.resume_recording() {
-                tracing::warn!("the disk could not keep up: from input {from} on the tape has a hole");
-                self.engine.admit_unrecorded(from, &mut self.watch)?;
-            }
+            self.resume_recording()?;
             while let Some(Effect::Resnapshot(id)) = self.engine.market_mut().poll_effect() {
                 if self.resnapshots.try_send(id).is_err() {
                     tracing::warn!("instrument id {}: too many requests for snapshots wait", id.0);
@@ -58,7 +55,7 @@ impl LiveEngine {
             // A message that is there in part: the rest of it is on its way.
             let asked = if self.engine.market().is_message_open() { Asked::Nothing } else { questions.next_now() };
             match asked {
-                Asked::Stop => return self.watch.finish().map(|(_, report)| report),
+                Asked::Stop => return self.finish(),
                 Asked::Question(question) => {
                     let began = Instant::now();
                     question.answer(&self.shown(now));
@@ -68,6 +65,25 @@ impl LiveEngine {
                 Asked::Nothing => {}
             }
         }
+    }
+
+    /// Goes on with the tape after a time in which the disk could not keep up.
+    fn resume_recording(&mut self) -> anyhow::Result<()> {
+        if let Some(from) = self.watch.resume_recording() {
+            tracing::warn!("the disk could not keep up: from input {from} on the tape has a hole");
+            self.engine.admit_unrecorded(from, &mut self.watch)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the recording; its last state is on the tape, however far behind the disk is.
+    fn finish(mut self) -> anyhow::Result<Option<RecorderReport>> {
+        while self.watch.is_behind() {
+            self.watch.check()?;
+            self.resume_recording()?;
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.watch.finish().map(|(_, report)| report)
     }
 
     fn shown(&self, now: Nanos) -> Shown<'_> {

@@ -54,6 +54,11 @@ impl Watch {
         self.recorder.as_mut().and_then(Recorder::resume)
     }
 
+    /// True while the recorder leaves inputs out.
+    pub fn is_behind(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::is_behind)
+    }
+
     /// The tape time of the first input since this was last asked.
     pub fn take_first_ts(&mut self) -> Option<Nanos> {
         self.first_ts.take()

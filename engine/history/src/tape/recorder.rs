@@ -25,8 +25,8 @@ const WRITE_EVERY: Duration = Duration::from_millis(50);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// A block is written early when it holds this much, before compression.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Venue messages on their way to the thread.
-const QUEUE_BATCHES_MAX: usize = 4_096;
+/// Venue messages on their way to the thread: seconds of a busy market, while the disk syncs.
+const QUEUE_BATCHES_MAX: usize = 32_768;
 /// A message that ends later than this is handed over in parts.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
@@ -147,6 +147,11 @@ impl Recorder {
     /// Leaves inputs out rather than hold the engine up.
     pub fn never_wait(&mut self) {
         self.waits = false;
+    }
+
+    /// True while inputs are left out.
+    pub fn is_behind(&self) -> bool {
+        self.unrecorded.is_some()
     }
 
     /// The first input that was left out, once there is room again: the engine is to tell of it

@@ -28,6 +28,8 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     }
     let catalog = Catalog::built_in()?;
     let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
+    // Whoever serves a capture again waits; a venue does not.
+    let when_full = if options.at.is_some() { WhenFull::Wait } else { WhenFull::Lose };
     let connection = Connection {
         venue,
         at: options.at.map(|address| address.to_string()),
@@ -35,14 +37,13 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
             .iter()
             .map(|symbol| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default())))
             .collect(),
-        // Whoever serves a capture again waits; a venue does not.
-        when_full: if options.at.is_some() { WhenFull::Wait } else { WhenFull::Lose },
+        when_full,
     };
     let data = if options.at.is_some() { Data::Recorded } else { Data::Real };
     let lock = root.lock()?;
     let bearer = root.bearer()?;
     let directory = Arc::new(Directory::default());
-    let live = Live::open(config.clone(), &root.path().join("tape"), Arc::clone(&directory))?;
+    let live = Live::open(config.clone(), &root.path().join("tape"), Arc::clone(&directory), when_full)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let name = symbols.join(",");
