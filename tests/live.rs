@@ -140,3 +140,45 @@ fn a_venue_that_goes_away_is_found_again_and_its_absence_recorded() {
     let tape = replay_json(folder.path(), &[text(&data.join("tape"))]);
     assert_eq!((&tape["gaps"], &tape["resyncs"]), (&json!(1), &json!(1)), "and all of it is on the tape");
 }
+
+#[test]
+fn a_simulated_market_needs_nothing_and_goes_on_where_it_was() {
+    let folder = tempdir().unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--seed", "7"];
+    let first = Running::start(folder.path(), &arguments);
+    assert!(first.banner.starts_with("PAPER, SIMULATED DATA: 52 simulated instruments, recorded in"), "{}", first.banner);
+    let client = Client::of(folder.path());
+    let status = wait_until(&client, "a live market", |status| {
+        status["feeds_live"].as_u64() >= Some(52) && status["recorder"]["written_seq"].as_u64() > Some(0)
+    });
+    assert_eq!((&status["mode"], &status["data"]), (&json!("PAPER"), &json!("SIMULATED")));
+    assert_eq!((&status["feeds_total"], &status["gaps"], &status["decode_errors"]), (&json!(53), &json!(0), &json!(0)));
+    let quote = |client: &Client, key: &str| {
+        let answer = client.call("get_quotes", &json!({"instruments": [key]}));
+        let quote = answer["quotes"][0].clone();
+        let price = |field: &str| quote[field].as_str().unwrap_or_default().parse::<f64>().unwrap_or(0.0);
+        (price("bid"), price("ask"), price("last"))
+    };
+    for key in ["NSE:RELIANCE", "NSE:SBIN", "BINANCE:BTCUSDT"] {
+        let began = Instant::now();
+        let (bid, ask, last) = loop {
+            let (bid, ask, last) = quote(&client, key);
+            if last > 0.0 {
+                break (bid, ask, last);
+            }
+            assert!(began.elapsed() < PATIENCE, "{key} never trades");
+        };
+        assert!(0.0 < bid && bid < ask && (last / bid - 1.0).abs() < 0.05, "{key}: {bid} {ask} {last}");
+    }
+    let (_, _, before) = quote(&client, "BINANCE:BTCUSDT");
+    first.terminate();
+    let second = Running::start(folder.path(), &arguments);
+    assert!(second.banner.contains("closed since"), "{}", second.banner);
+    let client = Client::of(folder.path());
+    wait_until(&client, "the market again", |status| status["feeds_live"].as_u64() >= Some(52));
+    let (bid, _, _) = quote(&client, "BINANCE:BTCUSDT");
+    assert!((bid / before - 1.0).abs() < 0.02, "it goes on from {before}: {bid}");
+    second.terminate();
+    let tape = replay_json(folder.path(), &[text(&folder.path().join("sim/tape"))]);
+    assert_eq!((&tape["gaps"], &tape["decode_errors"]), (&json!(1), &json!(0)), "the restart is the one gap");
+}

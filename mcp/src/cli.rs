@@ -24,7 +24,7 @@ pub struct Cli {
 pub enum Command {
     /// Play captures or recordings through the engine and say what they come to.
     Replay(Replay),
-    /// Run the engine and answer questions over MCP.
+    /// Run the engine and answer questions over MCP: on a simulated market, unless told otherwise.
     Serve(Serve),
     /// Serve captures again over WebSocket and REST, as the venue would: for serve --at.
     Exchange(Exchange),
@@ -100,6 +100,12 @@ pub struct Serve {
     /// Connect here instead of to the venue itself: to somebody who speaks as it does, and waits for its readers.
     #[arg(long, value_name = "ADDR:PORT", requires = "symbols")]
     pub at: Option<SocketAddr>,
+    /// The simulated market's seed.
+    #[arg(long, default_value_t = 1, value_name = "N", conflicts_with_all = ["replay", "symbols"])]
+    pub seed: u64,
+    /// How many instruments the simulated market lists, beside its index.
+    #[arg(long, default_value_t = 52, value_name = "N", conflicts_with_all = ["replay", "symbols"])]
+    pub instruments: usize,
     /// Seconds of tape in a second, or max.
     #[arg(long, default_value = "1", value_name = "N|max", requires = "replay")]
     pub speed: Speed,

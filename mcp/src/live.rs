@@ -21,8 +21,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use tidegate_core::{BoardReader, Engine, Inlets, Input, Instrument, InstrumentId, Market, RingConsumer, RingProducer};
-use tidegate_core::{board, ring};
+use tidegate_core::{
+    BoardReader, BoardWriter, Engine, Inlets, Input, Instrument, InstrumentId, Market, Nanos, Price, RingConsumer,
+    RingProducer, board, ring,
+};
 use tidegate_feeds::driver::{Driver, Request};
 use tidegate_feeds::link::{Budget, Link};
 use tidegate_feeds::venue::Venue;
@@ -51,7 +53,8 @@ pub struct Live {
     watch: Watch,
     directory: Arc<Directory>,
     board: BoardReader,
-    writer: tidegate_core::BoardWriter,
+    writer: BoardWriter,
+    recorded_until: Option<Nanos>,
 }
 
 /// A live engine's thread.
@@ -82,6 +85,7 @@ impl Live {
         }
         watch.record(recorder);
         let (board_writer, board) = board(config.bounds().instruments_max);
+        let recorded_until = recovered.as_ref().map(|recovered| recovered.engine.ts());
         let mut engine = match recovered {
             None => Engine::new(Market::new(config.bounds()), 0, clock::now()),
             Some(recovered) => {
@@ -99,7 +103,18 @@ impl Live {
         for (id, stream) in engine.market().streams() {
             directory.insert(id, (*stream.instrument).clone());
         }
-        Ok(Live { config, engine, watch, directory, board, writer: board_writer })
+        Ok(Live { config, engine, watch, directory, board, writer: board_writer, recorded_until })
+    }
+
+    /// The last price that was recorded of an instrument.
+    pub fn last_price(&self, instrument: &Instrument) -> Option<Price> {
+        let (id, _) = self.directory.resolve(&instrument.to_string())?;
+        self.engine.market().stream(id)?.last_trade.map(|trade| trade.price)
+    }
+
+    /// When the recording that was found ended; `None` where there was none.
+    pub fn recorded_until(&self) -> Option<Nanos> {
+        self.recorded_until
     }
 
     /// What readers see without asking the engine.

@@ -2,6 +2,7 @@
 
 mod live;
 mod replay;
+mod simulated;
 
 use crate::cli::Serve;
 use crate::data_folder::DataFolder;

@@ -1,6 +1,7 @@
-//! `tidegate serve` of a live market.
+//! `tidegate serve` of a live market, real or simulated.
 
 use super::EngineThread;
+use super::simulated::{Simulated, simulated};
 use crate::cli::Serve;
 use crate::commands::say;
 use crate::config::Config;
@@ -13,60 +14,98 @@ use crate::playback::Format;
 use crate::server::{Facade, serve_http};
 use crate::wire::{Data, Mode, Run};
 use anyhow::bail;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_feeds::Decimals;
 use tidegate_feeds::catalog::Catalog;
 
+/// What is served.
+pub(super) struct Plan {
+    /// Name of the run.
+    pub name: String,
+    /// In a few words, for people.
+    pub what: String,
+    /// What its prices are.
+    pub data: Data,
+    /// Where it is recorded.
+    pub tape: PathBuf,
+    /// What happens when the engine or the disk cannot keep up.
+    pub when_full: WhenFull,
+    /// What to connect to.
+    pub connections: Vec<Connection>,
+    /// The exchange behind the connections, where it is one of ours.
+    pub exchange: Option<Simulated>,
+}
+
 /// Connects, records, and answers.
 pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let config = Config::built_in()?;
-    let Some(venue) = options.venue.and_then(Format::venue) else {
-        bail!("name the venue and its symbols: --venue binance-spot --symbols BTCUSDT");
-    };
-    if options.symbols.is_empty() {
-        bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
-    }
-    let catalog = Catalog::built_in()?;
-    let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
-    // Whoever serves a capture again waits; a venue does not.
-    let when_full = if options.at.is_some() { WhenFull::Wait } else { WhenFull::Lose };
-    let connection = Connection {
-        venue,
-        at: options.at.map(|address| address.to_string()),
-        symbols: symbols
-            .iter()
-            .map(|symbol| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default())))
-            .collect(),
-        when_full,
-    };
-    let data = if options.at.is_some() { Data::Recorded } else { Data::Real };
     let lock = root.lock()?;
     let bearer = root.bearer()?;
     let directory = Arc::new(Directory::default());
-    let live = Live::open(config.clone(), &root.path().join("tape"), Arc::clone(&directory), when_full)?;
+    let (tape, when_full) = match (options.venue, options.at) {
+        (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
+        // Whoever serves a capture again waits; a venue does not.
+        (Some(_), Some(_)) => (root.path().join("tape"), WhenFull::Wait),
+        (Some(_), None) => (root.path().join("tape"), WhenFull::Lose),
+    };
+    let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
+    let plan = match options.venue {
+        Some(format) => connected(options, format, tape, when_full)?,
+        None => simulated(options, &live, tape)?,
+    };
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
-    let name = symbols.join(",");
-    let facade = Facade::new(client.clone(), directory, Run { name, mode: Mode::Paper, data });
+    let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
+    let facade = Facade::new(client.clone(), directory, run);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Paper, &bearer)?;
-        let running = live.start(vec![connection], &client, questions)?;
-        say(&banner(&symbols, data, root, &endpoint))?;
+        let mut connections = plan.connections;
+        if let Some(exchange) = plan.exchange {
+            connections = exchange.open().await?;
+        }
+        let running = live.start(connections, &client, questions)?;
+        say(&banner(&plan.what, plan.data, &plan.tape, &endpoint))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
         engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await.map(|_| ())
     })
 }
 
-fn banner(symbols: &[String], data: Data, root: &DataFolder, endpoint: &Endpoint) -> String {
+/// A venue, or somebody who speaks as it does.
+fn connected(options: &Serve, format: Format, tape: PathBuf, when_full: WhenFull) -> anyhow::Result<Plan> {
+    let Some(venue) = format.venue() else { bail!("--venue tidegate is a recording: play it with --replay") };
+    if options.symbols.is_empty() {
+        bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
+    }
+    let catalog = Catalog::built_in()?;
+    let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
+    let described = |symbol: &String| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default()));
+    let connection = Connection {
+        venue,
+        at: options.at.map(|address| address.to_string()),
+        symbols: symbols.iter().map(described).collect(),
+        when_full,
+    };
+    Ok(Plan {
+        name: symbols.join(","),
+        what: symbols.join(", "),
+        data: if options.at.is_some() { Data::Recorded } else { Data::Real },
+        tape,
+        when_full,
+        connections: vec![connection],
+        exchange: None,
+    })
+}
+
+fn banner(what: &str, data: Data, tape: &Path, endpoint: &Endpoint) -> String {
     format!(
-        "PAPER, {} DATA: {}, recorded in {}\n\
+        "PAPER, {} DATA: {what}, recorded in {}\n\
          MCP at {} with the bearer of `tidegate token`; on standard input and output: tidegate mcp\n\
          Ctrl-C ends it: what is recorded stays, and the next start goes on after a gap\n",
         data.name(),
-        symbols.join(", "),
-        root.path().join("tape").display(),
+        tape.display(),
         endpoint.url,
     )
 }
