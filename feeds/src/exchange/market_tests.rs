@@ -134,7 +134,7 @@ async fn who_reads_kite_slowly_gets_the_latest_packets() {
         answer(&mut slow, r#"{"a":"mode","v":["all",[257]]}"#).await,
         r#"{"data":"no mode all","type":"error"}"#
     );
-    let seconds = cases::count(60_000, 60_000).max(300) as usize;
+    let seconds = cases::count(3_000, 10_000).max(600) as usize;
     for _ in 0..seconds {
         rig.advance(SECOND, &[]).await;
     }
