@@ -1,6 +1,6 @@
 //! A capture served again: its messages to whoever subscribes, its snapshot over REST.
 
-use super::{Socket, Venue};
+use super::{Reply, Socket, Venue};
 use crate::capture::{Line, Reader};
 use futures::future::BoxFuture;
 use futures::stream::SplitSink;
@@ -89,17 +89,17 @@ impl Reserve {
 }
 
 impl Venue for Reserve {
-    fn get(self: Arc<Self>, path: String, _query: String) -> BoxFuture<'static, Option<String>> {
+    fn get(self: Arc<Self>, path: String, _query: String) -> BoxFuture<'static, Reply> {
         Box::pin(async move {
             if !path.ends_with("/depth") {
-                return None;
+                return Reply::NOT_FOUND;
             }
             self.fetched.send_modify(|count| *count += 1);
-            Some(self.snapshot.clone())
+            Reply::ok(self.snapshot.clone())
         })
     }
 
-    fn serve(self: Arc<Self>, socket: Socket) -> BoxFuture<'static, ()> {
+    fn serve(self: Arc<Self>, _path: String, socket: Socket) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let (mut client, mut requests) = socket.split();
             // Answers until the first subscription; from then on the capture has the word.

@@ -3,7 +3,7 @@
 use super::agents::OUTSIDE;
 use super::history;
 use super::pit::Pit;
-use super::universe::{Index, Universe};
+use super::universe::{Hours, Index, Universe};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tidegate_core::matching::{Fill, NewOrder, Report, Resting};
@@ -16,7 +16,7 @@ pub const OUTPUTS_MAX: usize = 65_536;
 /// Rates that make sense: from a hundredth to a hundred times the usual pace.
 pub const RATE_PERCENT: std::ops::RangeInclusive<i64> = 1..=10_000;
 
-const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
+pub(super) const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
 
 /// What a market is made from, beside its universe and prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub enum What {
     Index(Day),
 }
 
-/// The day (UTC) of an instrument or index so far.
+/// The day of an instrument or index so far: India's for what has Indian hours and for the index, UTC's otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day {
     /// Its midnight.
@@ -152,9 +152,10 @@ pub struct Day {
 }
 
 impl Day {
-    pub(super) fn new(at: Nanos, price: Price) -> Day {
+    /// The first day, whose midnight was at `start`.
+    pub(super) fn new(start: Nanos, at: Nanos, price: Price) -> Day {
         Day {
-            start: at.floor(DAY),
+            start,
             open: price,
             high: price,
             low: price,
@@ -170,8 +171,9 @@ impl Day {
 
     /// The day as it is at a time: a new one where midnight has passed.
     pub(super) fn at(self, at: Nanos) -> Day {
-        let rolled = Day { last_qty: self.last_qty, last_at: self.last_at, ..Day::new(at, self.last) };
-        if at.floor(DAY) > self.start { rolled } else { self }
+        let start = self.start.plus(at.since(self.start).floor(DAY));
+        let rolled = Day { last_qty: self.last_qty, last_at: self.last_at, ..Day::new(start, at, self.last) };
+        if start > self.start { rolled } else { self }
     }
 
     pub(super) fn trade(&mut self, at: Nanos, price: Price, qty: Qty) {
@@ -231,7 +233,7 @@ impl SimMarket {
         let index = universe.index();
         let parts = prices.iter().take(index.members()).enumerate();
         let parts = parts.map(|(member, price)| index.part(member, price.raw())).sum();
-        let index_day = Day::new(at, index.value(parts));
+        let index_day = Day::new(Hours::Indian.midnight(at), at, index.value(parts));
         Ok(SimMarket { universe, now: at, pits, due, parts, index_day, reports: Vec::new() })
     }
 

@@ -71,7 +71,7 @@ impl Pit {
             update_id: first_id,
             trade_id: first_id,
             top: Top::default(),
-            day: Day::new(at, price),
+            day: Day::new(profile.hours.midnight(at), at, price),
         };
         pit.step = pit.usual_step();
         pit.open();

@@ -1,6 +1,8 @@
 //! What is listed on the simulated market.
 
 use super::chance::{ONE, mix, seed_of};
+use super::market::DAY;
+use crate::packet::INDIA_OFFSET;
 use jiff::civil::Date;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,6 +66,14 @@ impl Hours {
             Hours::Steady => ONE,
             Hours::Indian if from_noon <= 188 => 640 + 1_600 * from_noon * from_noon / (188 * 188),
             Hours::Indian => 160,
+        }
+    }
+
+    /// The midnight at which its day began: a venue counts the day's volume from there.
+    pub(super) fn midnight(self, at: Nanos) -> Nanos {
+        match self {
+            Hours::Steady => at.floor(DAY),
+            Hours::Indian => at.plus(INDIA_OFFSET).floor(DAY).since(INDIA_OFFSET),
         }
     }
 }
