@@ -146,7 +146,11 @@ fn a_simulated_market_needs_nothing_and_goes_on_where_it_was() {
     let folder = tempdir().unwrap();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--seed", "7"];
     let first = Running::start(folder.path(), &arguments);
-    assert!(first.banner.starts_with("PAPER, SIMULATED DATA: 52 simulated instruments, recorded in"), "{}", first.banner);
+    assert!(
+        first.banner.starts_with("PAPER, SIMULATED DATA: 52 simulated instruments, recorded in"),
+        "{}",
+        first.banner
+    );
     let client = Client::of(folder.path());
     let status = wait_until(&client, "a live market", |status| {
         status["feeds_live"].as_u64() >= Some(52) && status["recorder"]["written_seq"].as_u64() > Some(0)

@@ -101,6 +101,11 @@ impl From<StreamState> for FeedState {
     }
 }
 
+/// The state of what is shown of an instrument: its book's, or where it has none, as an index, its trades'.
+pub fn feed_state(book: StreamState, trades: StreamState) -> FeedState {
+    if book == StreamState::Closed { trades.into() } else { book.into() }
+}
+
 /// The run that this process serves: fixed for its life, and stated by every answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

@@ -39,14 +39,19 @@ impl Frame<'_> {
 /// Appends the frame of an input to a block. The block states the first `seq`; the others follow
 /// without a hole.
 pub fn put_input(ts: Nanos, input: &Input, block: &mut Vec<u8>) {
-    put_frame(ts, input.kind(), block, |block| input.encode(block));
+    put_frame(ts, (input.kind(), VERSION), block, |block| input.encode(block));
 }
 
-/// Appends a frame of any kind whose bytes `encode` appends.
-pub(crate) fn put_frame(ts: Nanos, kind: u16, block: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+/// Appends a frame of any kind and version whose bytes `encode` appends.
+pub(crate) fn put_frame(
+    ts: Nanos,
+    (kind, version): (u16, u16),
+    block: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>),
+) {
     block.put_i64_le(ts.raw());
     block.put_u16_le(kind);
-    block.put_u16_le(VERSION);
+    block.put_u16_le(version);
     let length_at = block.len();
     block.put_u32_le(0);
     encode(block);

@@ -10,7 +10,7 @@ use crate::book::{Book, Known, Level};
 use crate::digest::Chain;
 use crate::event::{Family, Side};
 use crate::frame::{Frame, put_frame, put_input};
-use crate::input::{DecodeError, Decoder, Input, VERSION};
+use crate::input::{DecodeError, Decoder, Input};
 use crate::instrument::InstrumentId;
 use crate::market::{ApplyError, Market};
 use crate::price::Price;
@@ -20,6 +20,8 @@ use bytes::{Buf, BufMut};
 
 /// The kind of a frame that holds the state of one stream.
 pub const HEAD_KIND: u16 = 69;
+/// Version 2 ends with whether the stream shows the best levels alone; version 1 is read.
+const HEAD_VERSION: u16 = 2;
 
 /// Why a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +39,7 @@ pub fn put_head(market: &Market, ts: Nanos, out: &mut Vec<u8>) {
     for (id, stream) in market.streams() {
         let instrument = Box::new((*stream.instrument).clone());
         put_input(ts, &Input::Define { id, instrument }, out);
-        put_frame(ts, HEAD_KIND, out, |out| put_stream(id, stream, out));
+        put_frame(ts, (HEAD_KIND, HEAD_VERSION), out, |out| put_stream(id, stream, out));
     }
 }
 
@@ -50,12 +52,12 @@ pub fn restore_frame(market: &mut Market, frame: &Frame<'_>) -> Result<(), HeadE
         market.apply(frame.ts, &frame.input()?)?;
         return Ok(());
     }
-    if frame.version != VERSION {
+    if !(1..=HEAD_VERSION).contains(&frame.version) {
         return Err(DecodeError::Unknown { kind: HEAD_KIND, version: frame.version }.into());
     }
     let mut from = Decoder { kind: HEAD_KIND, bytes: frame.bytes };
     let id = InstrumentId(from.get(Buf::try_get_u32_le)?);
-    market.change(id, |stream| take_stream(stream, &mut from))??;
+    market.change(id, |stream| take_stream(stream, frame.version, &mut from))??;
     Ok(from.finish()?)
 }
 
@@ -79,9 +81,10 @@ fn put_stream(id: InstrumentId, stream: &Stream, out: &mut Vec<u8>) {
     for series in &stream.bars {
         put_bars(series, out);
     }
+    out.put_u8(stream.shows_best_alone.into());
 }
 
-fn take_stream(stream: &mut Stream, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+fn take_stream(stream: &mut Stream, version: u16, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
     for code in 0..Family::ALL.len() {
         stream.states[code] = from.code("state", |code| StreamState::ALL.get(usize::from(code)).copied())?;
         stream.last_event[code] = take_time(from)?;
@@ -100,6 +103,7 @@ fn take_stream(stream: &mut Stream, from: &mut Decoder<'_>) -> Result<(), Decode
     for series in &mut stream.bars {
         take_bars(series, from)?;
     }
+    stream.shows_best_alone = version > 1 && take_flag(from)?;
     stream.note_bars_due();
     Ok(())
 }

@@ -131,6 +131,25 @@ fn a_complete_snapshot_is_live_with_its_last_event() {
     assert_eq!(book_state(&engine), StreamState::Closed, "what is closed stays so");
 }
 
+/// A venue that says nothing while its best levels stand is not gone: its session knows when it is.
+#[test]
+fn a_book_of_packets_may_be_silent_for_longer() {
+    let second = |n: i64| n * 1_000_000_000;
+    let flags = Flags::SNAPSHOT.with(Flags::COMPLETE).with(Flags::LAST);
+    let quiet = |flags: Flags| {
+        let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+        feed(&mut engine, second(1), &event(second(1), flags.with(Flags::SNAPSHOT), Body::Clear));
+        feed(&mut engine, second(1), &state(Family::Book, Fact::SnapshotComplete));
+        [5, 6, 60, 61].map(|n| {
+            engine.pass_time(Nanos::new(second(n)), &mut |_: &Market, _: Stamped<'_>| {}).unwrap();
+            book_state(&engine)
+        })
+    };
+    use StreamState::{Live, Stale};
+    assert_eq!(quiet(flags), [Live, Live, Live, Stale]);
+    assert_eq!(quiet(Flags::LAST), [Live, Stale, Stale, Stale]);
+}
+
 #[test]
 fn a_trade_gap_leaves_the_book_live_and_marks_the_bars() {
     let mut engine = live();
@@ -224,11 +243,22 @@ fn the_layout_of_a_head_is_fixed() {
     feed(&mut engine, 2, &trade(2, 100, 7));
     let mut head = Vec::new();
     put_head(engine.market(), Nanos::new(3), &mut head);
-    assert_eq!(head.len(), 1_094);
+    assert_eq!(head.len(), 1_095);
+    assert_eq!(blake3::hash(&head).to_hex().as_str(), "3308ea9a0f345c428e1dc9e748e439320f66e2c79c582814b40f18531a050717");
+    // Version 1 lacked the last byte, and is read.
+    let define_bytes = 16 + u32::from_le_bytes(head[12..16].try_into().unwrap()) as usize;
+    head.pop();
+    let length = (head.len() - define_bytes - 16) as u32;
+    head[define_bytes + 10..define_bytes + 12].copy_from_slice(&1u16.to_le_bytes());
+    head[define_bytes + 12..define_bytes + 16].copy_from_slice(&length.to_le_bytes());
     assert_eq!(
         blake3::hash(&head).to_hex().as_str(),
         "b27ad072bb5f5f0a9a65ae900f69babef203664bdb7dcab5e9875c84f763ef50"
     );
+    let mut old = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
+    let mut bytes = &head[..];
+    old.restore(1, std::iter::from_fn(|| crate::frame::take_frame(0, &mut bytes))).unwrap();
+    assert_eq!(old.market().digest(), engine.market().digest());
     assert_eq!(
         engine.market().digest().to_hex().as_str(),
         "607e235556fbbd98ebcdb194ec347437e6b092860d6a32cb7cc0052bc4ffc1b3"
@@ -415,10 +445,11 @@ fn any_of_many() -> impl Strategy<Value = Input> {
 /// Twin of [`Market::next_deadline`]: what every stream says by itself.
 fn first_deadline(market: &Market) -> Option<Nanos> {
     let of_stream = |stream: &Stream| {
+        let silence_max = MANY.stale_after.raw() * if stream.shows_best_alone { 12 } else { 1 };
         let stale = [Family::Book, Family::Quotes, Family::Statistics]
             .into_iter()
             .filter(|&family| stream.state(family) == StreamState::Live)
-            .filter_map(|family| Some(stream.last_event[usize::from(family.code())]?.plus(MANY.stale_after)));
+            .filter_map(|family| Some(stream.last_event[usize::from(family.code())]?.plus(Nanos::new(silence_max))));
         stale.chain(stream.bars.iter().filter_map(crate::bar::BarSeries::next_deadline)).min()
     };
     market.streams().filter_map(|(_, stream)| of_stream(stream)).min()

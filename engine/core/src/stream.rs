@@ -11,6 +11,9 @@ use crate::price::{Price, Qty};
 use crate::time::Nanos;
 use std::sync::Arc;
 
+/// How many times longer than others a venue may be silent whose connection proves that it lives.
+const QUIET_FACTOR: i64 = 12;
+
 /// In which state a stream is. Only [`StreamState::Live`] carries orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -105,6 +108,8 @@ pub struct Stream {
     /// A price was seen that is no multiple of the tick: the master is wrong, and nothing may be concluded
     /// from it.
     pub(crate) is_off_tick: bool,
+    /// Its book is the venue's best levels and no more ([`Flags::COMPLETE`]).
+    pub(crate) shows_best_alone: bool,
     /// A new snapshot was asked for, the book being complete and known ever less far.
     is_refresh_asked: bool,
     /// The opening of a message whose family is not known yet.
@@ -128,6 +133,7 @@ impl Stream {
             chains: Default::default(),
             was_gapped: false,
             is_off_tick: false,
+            shows_best_alone: false,
             is_refresh_asked: false,
             message: None,
             is_open: false,
@@ -195,7 +201,8 @@ impl Stream {
         }
         if family == Family::Book {
             let begins = event.flags.has(Flags::SNAPSHOT) || self.book.is_known();
-            if event.flags.has(Flags::COMPLETE) && begins {
+            self.shows_best_alone = event.flags.has(Flags::COMPLETE);
+            if self.shows_best_alone && begins {
                 self.complete_book();
             }
             self.judge_book();
@@ -320,8 +327,15 @@ impl Stream {
         }
     }
 
+    /// How long it may be silent. A venue that shows its best levels alone has nothing to say while they stand,
+    /// and proves by heartbeats that it is there: its session gives a silent connection up within seconds.
+    fn silence_max(&self, stale_after: Nanos) -> Nanos {
+        if self.shows_best_alone { Nanos::new(stale_after.raw().saturating_mul(QUIET_FACTOR)) } else { stale_after }
+    }
+
     /// When something happens to this stream by the passing of time alone.
     pub(crate) fn next_deadline(&self, stale_after: Nanos) -> Option<Nanos> {
+        let stale_after = self.silence_max(stale_after);
         let stale = Family::ALL
             .into_iter()
             .filter(|&family| self.state(family) == StreamState::Live && family != Family::Trades)
@@ -336,6 +350,7 @@ impl Stream {
 
     /// Lets what is due at `now` happen.
     pub(crate) fn pass(&mut self, now: Nanos, stale_after: Nanos) {
+        let stale_after = self.silence_max(stale_after);
         for series in &mut self.bars {
             series.close_until(now);
         }

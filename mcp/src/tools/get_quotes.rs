@@ -5,7 +5,9 @@ use super::arguments::Arguments;
 use super::schema::output_schema;
 use crate::engine::{QuoteView, QuotesView};
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, aggressor, price_text, qty_text, rfc3339, worth_text};
+use crate::wire::{
+    Envelope, FeedState, Refusal, Run, age_ms, aggressor, feed_state, price_text, qty_text, rfc3339, worth_text,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -78,7 +80,7 @@ fn answer(run: &Run, view: &QuotesView) -> Answer {
     let quotes: Vec<Quote> = view.quotes.iter().map(|quote| self::quote(quote, view.stamp.as_of)).collect();
     let envelope = Envelope {
         age_ms: quotes.iter().filter_map(|quote| quote.age_ms).max(),
-        feed_state: quotes.iter().map(|quote| quote.book_state).max(),
+        feed_state: view.quotes.iter().map(|quote| feed_state(quote.book, quote.trades)).max(),
         ..Envelope::at(run, &view.stamp)
     };
     let lines: Vec<String> = quotes.iter().map(line).collect();

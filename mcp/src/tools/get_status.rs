@@ -6,7 +6,7 @@ use super::schema::output_schema;
 use crate::data_folder::VERSION;
 use crate::engine::{FeedView, StatusView};
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms};
+use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ struct Status {
     playing: bool,
     /// Number of feeds.
     feeds_total: usize,
-    /// Number of feeds whose book is live.
+    /// Number of feeds whose book is live; an index has none, and is live with its values.
     feeds_live: usize,
     /// At most 40 feeds, those in a bad state first.
     feeds: Vec<Feed>,
@@ -67,6 +67,9 @@ struct Feed {
     book_state: FeedState,
     /// State of the trade stream.
     trades_state: FeedState,
+    /// The book's, or where there is none, as of an index, the trades'.
+    #[serde(skip)]
+    state: FeedState,
     /// as_of minus the feed's last event.
     age_ms: Option<u64>,
 }
@@ -98,7 +101,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
 pub(super) fn envelope(run: &Run, view: &StatusView) -> Envelope {
     Envelope {
         age_ms: age_ms(view.stamp.as_of, view.feeds.iter().filter_map(|feed| feed.last_event).max()),
-        feed_state: view.feeds.iter().map(|feed| FeedState::from(feed.book)).max(),
+        feed_state: view.feeds.iter().map(|feed| feed_state(feed.book, feed.trades)).max(),
         ..Envelope::at(run, &view.stamp)
     }
 }
@@ -106,7 +109,7 @@ pub(super) fn envelope(run: &Run, view: &StatusView) -> Envelope {
 fn status(run: &Run, view: &StatusView) -> Status {
     let mut feeds: Vec<Feed> = view.feeds.iter().map(|view_of| feed(view_of, view.stamp.as_of)).collect();
     feeds.sort_by(|a, b| {
-        let worst = |feed: &Feed| Reverse(feed.book_state.max(feed.trades_state));
+        let worst = |feed: &Feed| Reverse(feed.state.max(feed.trades_state));
         worst(a).cmp(&worst(b)).then_with(|| a.instrument.cmp(&b.instrument))
     });
     Status {
@@ -114,7 +117,7 @@ fn status(run: &Run, view: &StatusView) -> Status {
         version: VERSION,
         playing: view.playing,
         feeds_total: feeds.len(),
-        feeds_live: feeds.iter().filter(|feed| feed.book_state == FeedState::Live).count(),
+        feeds_live: feeds.iter().filter(|feed| feed.state == FeedState::Live).count(),
         feeds: feeds.into_iter().take(FEEDS_SHOWN_MAX).collect(),
         events: view.events,
         trades: view.trades,
@@ -138,6 +141,7 @@ fn feed(view: &FeedView, as_of: Nanos) -> Feed {
         instrument: format!("{}@{}", view.key, view.source),
         book_state: view.book.into(),
         trades_state: view.trades.into(),
+        state: feed_state(view.book, view.trades),
         age_ms: age_ms(as_of, view.last_event),
     }
 }

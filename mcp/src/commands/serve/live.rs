@@ -29,8 +29,6 @@ pub(super) struct Plan {
     pub data: Data,
     /// Where it is recorded.
     pub tape: PathBuf,
-    /// What happens when the engine or the disk cannot keep up.
-    pub when_full: WhenFull,
     /// What to connect to.
     pub connections: Vec<Connection>,
     /// The exchange behind the connections, where it is one of ours.
@@ -93,7 +91,6 @@ fn connected(options: &Serve, format: Format, tape: PathBuf, when_full: WhenFull
         what: symbols.join(", "),
         data: if options.at.is_some() { Data::Recorded } else { Data::Real },
         tape,
-        when_full,
         connections: vec![connection],
         exchange: None,
     })

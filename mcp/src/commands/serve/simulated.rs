@@ -38,7 +38,6 @@ pub(super) fn simulated(options: &Serve, live: &Live, tape: PathBuf) -> anyhow::
         what,
         data: Data::Simulated,
         tape,
-        when_full: WhenFull::Lose,
         connections: Vec::new(),
         exchange: Some(Simulated { market, listed }),
     })
