@@ -42,7 +42,8 @@ pub struct Endpoints {
 /// What the rest of the program asks of a connection.
 #[derive(Debug)]
 pub enum Request {
-    /// Define an instrument, and take on its symbol.
+    /// Take on a symbol, whose instrument the engine knows already: ids are given out in one order, and
+    /// connections have none among themselves.
     Add {
         /// The venue's symbol.
         symbol: String,
@@ -147,10 +148,7 @@ impl<S: Sink> Driver<S> {
     fn handle_request(&mut self, request: Request) {
         let now = self.now;
         match request {
-            Request::Add { symbol, id, instrument } => {
-                self.out.push(Input::Define { id, instrument: instrument.clone() });
-                self.link.add(now, &symbol, id, *instrument);
-            }
+            Request::Add { symbol, id, instrument } => self.link.add(now, &symbol, id, *instrument),
             Request::Resnapshot(id) => self.link.handle_resnapshot(now, id),
         }
     }

@@ -127,7 +127,7 @@ impl Live {
     /// # Errors
     /// Where a thread or an HTTP client is not to be had.
     pub fn start(
-        self,
+        mut self,
         connections: Vec<Connection>,
         client: &EngineClient,
         questions: Questions,
@@ -138,7 +138,7 @@ impl Live {
             let (producer, consumer): (RingProducer, RingConsumer) = ring(self.config.engine.ring_inputs_max);
             let (sender, requests) = mpsc::channel(REQUESTS_MAX);
             for (symbol, instrument) in &connection.symbols {
-                let id = self.identify(instrument);
+                let id = self.define(instrument)?;
                 let instrument = Box::new(instrument.clone());
                 let add = Request::Add { symbol: symbol.clone(), id, instrument };
                 sender.try_send(add).context("too many symbols on one connection")?;
@@ -185,12 +185,14 @@ impl Live {
         Ok(Running { thread, ended })
     }
 
-    /// The id that the instrument has on the tape already, or a new one.
-    fn identify(&self, instrument: &Instrument) -> InstrumentId {
+    /// Defines an instrument, under the id that it has on the tape already, or a new one.
+    fn define(&mut self, instrument: &Instrument) -> anyhow::Result<InstrumentId> {
         let known = self.directory.resolve(&instrument.to_string());
         let id = known.map_or_else(|| self.directory.unused_id(), |(id, _)| id);
         self.directory.insert(id, instrument.clone());
-        id
+        let define = Input::Define { id, instrument: Box::new(instrument.clone()) };
+        self.engine.input(clock::now(), &define, &mut self.watch)?;
+        Ok(id)
     }
 }
 

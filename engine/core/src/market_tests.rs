@@ -244,7 +244,10 @@ fn the_layout_of_a_head_is_fixed() {
     let mut head = Vec::new();
     put_head(engine.market(), Nanos::new(3), &mut head);
     assert_eq!(head.len(), 1_095);
-    assert_eq!(blake3::hash(&head).to_hex().as_str(), "3308ea9a0f345c428e1dc9e748e439320f66e2c79c582814b40f18531a050717");
+    assert_eq!(
+        blake3::hash(&head).to_hex().as_str(),
+        "3308ea9a0f345c428e1dc9e748e439320f66e2c79c582814b40f18531a050717"
+    );
     // Version 1 lacked the last byte, and is read.
     let define_bytes = 16 + u32::from_le_bytes(head[12..16].try_into().unwrap()) as usize;
     head.pop();

@@ -6,7 +6,7 @@
 //! would bring twice as many clients back in the first second after an outage as in the seconds that
 //! follow; windows bring the same number in each.
 
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tidegate_core::Nanos;
 
@@ -26,7 +26,7 @@ pub struct Backoff {
 impl Backoff {
     /// No failure yet. Clients of one venue must not share a seed: they would come back together.
     pub fn new(seed: u64) -> Backoff {
-        Backoff { failures: 0, window_end: Nanos::ZERO, random: Pcg64Mcg::new(u128::from(seed)) }
+        Backoff { failures: 0, window_end: Nanos::ZERO, random: Pcg64Mcg::seed_from_u64(seed) }
     }
 
     /// When to try again after one more failure at `now`: later by the doubled bound at most.
@@ -64,6 +64,13 @@ mod tests {
             let bound = (BASE.raw() << failures).min(CAP.raw());
             assert!(longest.raw() <= bound && longest.raw() > bound * 4 / 10, "{failures}: {longest:?}");
         }
+    }
+
+    #[test]
+    fn neighbouring_seeds_do_not_back_off_together() {
+        let first = |seed| Backoff::new(seed).next_attempt(Nanos::ZERO);
+        let attempts: std::collections::BTreeSet<Nanos> = (0..1_000).map(first).collect();
+        assert!(attempts.len() > 990, "{} of 1,000 differ", attempts.len());
     }
 
     #[test]
