@@ -176,7 +176,7 @@ async fn kite_a_failed_subscription_is_asked_for_again() {
 /// Everything at once, by chance, on every connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chaos_leaves_the_truth_or_a_gap() {
-    let seconds = cases::count(3_000, 20_000).max(60) as usize;
+    let seconds = cases::count(1_000, 20_000).max(60) as usize;
     let faults = Faults::seeded(7)
         .often(Fault::Drop, 50)
         .often(Fault::Duplicate, 100)
