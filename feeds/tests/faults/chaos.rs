@@ -32,10 +32,12 @@ pub enum Fault {
     NoSnapshot,
     /// Our own clock jumps.
     ClockJump,
+    /// The engine doubts a book, and asks for another snapshot.
+    Resnapshot,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 19] = [
+    pub const ALL: [Fault; 20] = [
         Fault::Drop,
         Fault::Duplicate,
         Fault::Reorder,
@@ -55,6 +57,7 @@ impl Fault {
         Fault::OldSnapshot,
         Fault::NoSnapshot,
         Fault::ClockJump,
+        Fault::Resnapshot,
     ];
 }
 

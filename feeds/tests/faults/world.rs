@@ -527,6 +527,11 @@ impl<P: Protocol> World<P> {
                 let jump = if self.rng.random() { millis(-1_500) } else { millis(40_000) };
                 self.skew = self.skew.plus(jump);
             }
+            Fault::Resnapshot => {
+                self.chaos.hit(fault);
+                let (clock, id) = (self.clock(), self.rng.random_range(0..P::SYMBOLS as u32));
+                self.link.handle_resnapshot(clock, InstrumentId(id));
+            }
             armed => self.chaos.arm(armed),
         }
         let wait = self.around(mean);
