@@ -1,11 +1,8 @@
 use super::*;
+use crate::cases;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
-
-#[expect(clippy::disallowed_methods, reason = "how long a test runs is no input of the core")]
-#[path = "../../../tests/cases.rs"]
-mod cases;
 
 const TICK: i64 = 5;
 const LOT: i64 = 10;

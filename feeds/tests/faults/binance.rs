@@ -137,14 +137,14 @@ impl Protocol for Binance {
     }
 
     fn publish(&mut self, now: Nanos, out: &mut Vec<Message<Note>>) {
-        for symbol in 0..NAMES.len() {
+        for (symbol, name) in NAMES.into_iter().enumerate() {
             let latest = self.listed[symbol].truth.trade_id();
             let told = std::mem::replace(&mut self.listed[symbol].told_trade, latest);
             for id in told + 1..=latest {
                 let trade = self.listed[symbol].truth.trade_by_id(id).unwrap();
                 let data = format!(
                     r#"{{"e":"trade","E":1,"s":"{}","t":{id},"p":"{}","q":"{}","T":{},"m":{},"M":true}}"#,
-                    NAMES[symbol],
+                    name,
                     SCALE.price_text(trade.price),
                     SCALE.qty_text(trade.qty),
                     time(trade.at, self.unit),

@@ -1,5 +1,7 @@
 //! Sessions, links and the engine against a ground truth in virtual time, while everything goes wrong that can.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test, all of it")]
+
 mod binance;
 #[path = "../../../tests/cases.rs"]
 mod cases;

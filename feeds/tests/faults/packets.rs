@@ -185,7 +185,8 @@ impl<const NUMBERED: bool> Protocol for Broker<NUMBERED> {
         let tokens = |list: &serde_json::Value| {
             let is_in = |name: &str| {
                 let token = name.trim_start_matches("1:");
-                list.as_array().unwrap().iter().any(|it| *it == token || it.to_string() == token)
+                let is_it = |it: &serde_json::Value| it.as_str() == Some(token) || it.as_u64() == token.parse().ok();
+                list.as_array().unwrap().iter().any(is_it)
             };
             (0..2).filter(|&symbol| is_in(Self::NAMES[symbol])).collect::<BTreeSet<usize>>()
         };
