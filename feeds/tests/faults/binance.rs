@@ -30,6 +30,8 @@ struct Listed {
     told_top: u64,
     /// The latest trade that the link has passed on.
     passed: Option<u64>,
+    /// The latest update id at which the book was shown, since it was lost last.
+    shown: Option<u64>,
 }
 
 pub struct Binance {
@@ -112,7 +114,7 @@ impl Protocol for Binance {
     fn new(seed: u64) -> Binance {
         let listed = (0..NAMES.len() as u64).map(|at| Truth::new(seed * 7 + at)).map(|truth| {
             let (told_change, told_trade) = (truth.update_id(), truth.trade_id());
-            Listed { truth, told_change, told_trade, told_top: 0, passed: None }
+            Listed { truth, told_change, told_trade, told_top: 0, passed: None, shown: None }
         });
         Binance { listed: listed.collect(), connections: BTreeMap::new(), flush_at: START, unit: 1_000_000 }
     }
@@ -204,6 +206,16 @@ impl Protocol for Binance {
         Some(Frame::Text(r#"{"e":"serverShutdown","E":1}"#.to_owned()))
     }
 
+    fn note_losses(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            if let Input::Gap(gap) = input
+                && gap.family == Family::Book
+            {
+                self.listed[gap.id.unwrap().index()].shown = None;
+            }
+        }
+    }
+
     /// Numbers prove: a hole is told with the very message that shows it, and nothing else ever is.
     fn judge(&mut self, delivery: &Delivery<'_, Note>) {
         let gaps = delivery.inputs.iter().filter_map(|input| match input {
@@ -240,7 +252,10 @@ impl Protocol for Binance {
     fn check_book(&mut self, id: InstrumentId, market: &Market) {
         let stream = market.stream(id).unwrap();
         if stream.state(Family::Book) == StreamState::Live {
-            let truth = self.listed[id.index()].truth.at(stream.book_sequence.unwrap());
+            let listed = &mut self.listed[id.index()];
+            assert!(stream.book_sequence >= listed.shown, "a live book goes back to {:?}", stream.book_sequence);
+            listed.shown = stream.book_sequence;
+            let truth = listed.truth.at(stream.book_sequence.unwrap());
             compare_known(truth, stream);
         }
     }

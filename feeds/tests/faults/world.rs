@@ -439,6 +439,7 @@ impl<P: Protocol> World<P> {
             self.engine.input(clock, input, &mut |_: &Market, _: tidegate_core::Stamped<'_>| {}).unwrap();
         }
         self.oracle.take(self.now, clock, &inputs, self.engine.market(), &self.venue);
+        // Before the books are checked: what was lost need not go on.
         self.venue.note_losses(&inputs);
         let mut ids: Vec<InstrumentId> = inputs.iter().filter_map(Input::instrument).collect();
         ids.dedup();
@@ -529,6 +530,10 @@ impl<P: Protocol> World<P> {
             }
             Fault::Resnapshot => {
                 self.chaos.hit(fault);
+                // Half of the time what comes is older than the book.
+                if self.rng.random() {
+                    self.chaos.arm(Fault::OldSnapshot);
+                }
                 let (clock, id) = (self.clock(), self.rng.random_range(0..P::SYMBOLS as u32));
                 self.link.handle_resnapshot(clock, InstrumentId(id));
             }
