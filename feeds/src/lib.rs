@@ -14,6 +14,7 @@ pub mod angel;
 pub mod binance;
 pub mod capture;
 pub mod catalog;
+mod clock;
 pub mod driver;
 pub mod exchange;
 pub mod kite;

@@ -239,7 +239,8 @@ impl Link {
             self.fetches.clear();
             self.fetch_at = None;
         }
-        if self.sockets.is_empty() {
+        // A replacement that failed is tried again no sooner than a first attempt would be.
+        if self.sockets.is_empty() || at > 0 {
             self.connect_at = Some(self.backoff.next_attempt(now));
         }
     }
@@ -259,10 +260,11 @@ impl Link {
     }
 
     /// When a connection's life is nearly over, or the one that replaces it has delivered for long enough.
+    /// While something else has to happen first there is nothing to wake up for.
     fn next_roll_over(&self) -> Option<Nanos> {
         match &self.sockets[..] {
-            [only] => self.limits.life_max.and_then(|life| only.opened().map(|opened| opened.plus(life))),
-            [_, new] => new.opened().filter(|_| new.has_delivered()).map(|opened| opened.plus(OVERLAP)),
+            [only] if self.connect_at.is_none() => Some(only.opened()?.plus(self.limits.life_max?)),
+            [_, new] if new.has_delivered() && self.session.is_settled() => Some(new.opened()?.plus(OVERLAP)),
             _ => None,
         }
     }
@@ -272,8 +274,8 @@ impl Link {
             return;
         }
         if self.sockets.len() == 1 {
-            self.connect_at.get_or_insert(now);
-        } else if self.session.is_settled() {
+            self.connect_at = Some(now);
+        } else {
             let old = self.sockets.remove(0);
             self.io.push_back(Io::Close(old.generation()));
         }

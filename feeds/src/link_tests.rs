@@ -162,6 +162,50 @@ fn a_rollover_hears_both_and_loses_nothing() {
     assert_eq!(link.counters().losses, 0);
 }
 
+/// A link whose only connection is at the end of its life, and what it asks for then.
+fn at_the_end_of_its_life() -> (Link, Vec<Input>) {
+    let (mut link, mut out) = opened(seconds(0));
+    trade(&mut link, seconds(3_599), 1, 1, &mut out);
+    link.handle_timeout(seconds(3_600), &mut out);
+    assert!(io(&mut link).contains(&Io::Connect(2)));
+    (link, out)
+}
+
+#[test]
+fn a_rollover_that_waits_for_an_answer_does_not_spin() {
+    let (mut link, mut out) = at_the_end_of_its_life();
+    link.handle_open(seconds(3_600), 2);
+    trade(&mut link, seconds(3_601), 2, 2, &mut out);
+    // The overlap is over, and the venue has not answered what was asked on the new connection.
+    link.handle_timeout(seconds(3_605), &mut out);
+    for now in [seconds(3_606), seconds(3_607)] {
+        link.handle_timeout(now, &mut out);
+        assert!(link.next_timeout().unwrap() > now);
+    }
+    assert!(!io(&mut link).contains(&Io::Close(1)), "the old connection is kept until then");
+}
+
+#[test]
+fn a_replacement_that_is_refused_waits_for_the_back_off() {
+    let (mut link, mut out) = at_the_end_of_its_life();
+    let (mut now, mut attempts) = (seconds(3_600), 0);
+    link.handle_closed(now, 2, None, &mut out);
+    while now < seconds(3_630) {
+        link.handle_timeout(now, &mut out);
+        trade(&mut link, now, 1, attempts, &mut out);
+        for io in io(&mut link) {
+            if let Io::Connect(generation) = io {
+                attempts += 1;
+                link.handle_closed(now, generation, None, &mut out);
+            }
+        }
+        assert!(link.next_timeout().unwrap() > now);
+        now = link.next_timeout().unwrap();
+    }
+    assert!((3..12).contains(&attempts), "{attempts} attempts in 30 s");
+    assert!(!is_disconnected(&out));
+}
+
 #[test]
 fn no_second_sees_more_messages_than_the_venue_allows() {
     let symbols: Vec<String> = (0..2_000).map(|n| format!("S{n}USDT")).collect();

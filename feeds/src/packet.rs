@@ -1,6 +1,7 @@
 //! Venues that send packets instead of changes: each replaces the whole visible book and states the totals of
 //! the day. There is no trade stream: trades are worked out from the growth of the day's volume.
 
+use crate::clock::VenueClock;
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, InstrumentId, Nanos, Price, Qty, Side};
 
 /// Most levels a side that a packet shows.
@@ -112,6 +113,7 @@ pub struct PacketStream {
     last: Option<(Price, Option<Nanos>)>,
     touch: [Option<Price>; 2],
     side: Side,
+    clock: VenueClock,
 }
 
 impl PacketStream {
@@ -129,6 +131,7 @@ impl PacketStream {
             last: None,
             touch: [None; 2],
             side: Side::Bid,
+            clock: VenueClock::default(),
         }
     }
 
@@ -149,12 +152,18 @@ impl PacketStream {
         }
     }
 
+    /// The packet's time, where the venue's clock can have said it: [`PacketStream::push`] asks by itself.
+    pub fn believe(&mut self, now: Nanos, time: Option<Nanos>) -> Option<Nanos> {
+        self.clock.believe(time, now)
+    }
+
     /// Takes one packet: a derived trade, then the book, which holds the trade already, then the day's totals.
     pub fn push(&mut self, now: Nanos, packet: &Packet, out: &mut Vec<Input>) {
         if self.is_closed {
             return;
         }
         self.subscribe(out);
+        let packet = &Packet { time: self.clock.believe(packet.time, now), ..*packet };
         let missed = self.push_trade(now, packet, out);
         if let Some((from, to, cause)) = missed {
             // After the trade: the jump went into the newest bar, which this marks.
@@ -188,6 +197,7 @@ impl PacketStream {
         self.is_complete = false;
         self.hole = Some(GapCause::Disconnected);
         self.touch = [None; 2];
+        self.clock = VenueClock::default();
         for &family in self.families {
             if family == Family::Book {
                 self.push_gap(family, GapCause::Disconnected, 0, 0, out);
@@ -223,7 +233,8 @@ impl PacketStream {
         };
         self.side = self.aggressor(price, before.map(|(before, _)| before));
         if let Some(qty) = qty {
-            let (flags, venue_ts) = stamp(packet.last_time.filter(|_| packet.volume.is_some()).or(packet.time), now);
+            let time = packet.last_time.filter(|_| packet.volume.is_some()).or(packet.time);
+            let (flags, venue_ts) = self.clock.stamp(time, now);
             let body = Body::Trade { side: self.side, price, qty, trade_id: 0 };
             out.push(self.event(flags.with(Flags::DERIVED).with(Flags::LAST), venue_ts, now, body));
         }
@@ -280,14 +291,14 @@ impl PacketStream {
     }
 
     fn push_message(
-        &self,
+        &mut self,
         marks: Flags,
         time: Option<Nanos>,
         now: Nanos,
         bodies: impl Iterator<Item = Body>,
         out: &mut Vec<Input>,
     ) {
-        let (flags, venue_ts) = stamp(time, now);
+        let (flags, venue_ts) = self.clock.stamp(time, now);
         let flags = flags.with(marks);
         let mut bodies = bodies.peekable();
         while let Some(body) = bodies.next() {
@@ -351,14 +362,6 @@ impl Patience {
 /// Whole units: these venues trade no fractions.
 fn units(qty: Qty) -> u64 {
     qty.raw().unsigned_abs() / 10u64.pow(u32::from(Qty::SCALE))
-}
-
-/// The venue's time, or the receive time and the mark that says so.
-fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
-    match time {
-        Some(time) => (Flags::NONE, time),
-        None => (Flags::TIME_RECEIVED, now),
-    }
 }
 
 #[cfg(test)]

@@ -161,6 +161,19 @@ fn a_trade_gap_leaves_the_book_live_and_marks_the_bars() {
 }
 
 #[test]
+fn the_quote_of_a_lost_connection_is_not_shown_on_the_next() {
+    let mut engine = live();
+    let (price, qty) = (|raw| Price::from_raw(raw).unwrap(), Qty::from_raw(1).unwrap());
+    let quote = Body::Quote { bid: price(1), bid_qty: qty, ask: price(2), ask_qty: qty };
+    feed(&mut engine, 20, &state(Family::Quotes, Fact::Subscribed));
+    feed(&mut engine, 21, &event(21, Flags::LAST, quote));
+    assert!(engine.market().stream(ID).unwrap().quote.is_some());
+    feed(&mut engine, 22, &state(Family::Quotes, Fact::Closed));
+    feed(&mut engine, 23, &state(Family::Quotes, Fact::Subscribed));
+    assert_eq!(engine.market().stream(ID).unwrap().quote, None);
+}
+
+#[test]
 fn silence_makes_a_stream_stale_at_its_deadline_and_an_event_revives_it() {
     let mut engine = live();
     assert_eq!(engine.market().next_deadline(), Some(Nanos::new(1 + 5_000_000_000)));

@@ -277,7 +277,13 @@ impl Stream {
         let has_snapshot = family == Family::Book;
         match fact {
             Fact::Subscribed if has_snapshot => self.set_state(family, StreamState::Syncing),
-            Fact::Subscribed => self.set_state(family, StreamState::Live),
+            Fact::Subscribed => {
+                if family == Family::Quotes {
+                    // What the last connection said of the top says nothing on this one.
+                    self.quote = None;
+                }
+                self.set_state(family, StreamState::Live);
+            }
             Fact::Closed => self.set_state(family, StreamState::Closed),
             Fact::SnapshotComplete if has_snapshot => {
                 self.complete_book();

@@ -77,7 +77,7 @@ impl Subscription {
                 self.stream.skip(last.saturating_add(1), number, out);
             }
         }
-        self.last = Some((number, packet.time));
+        self.last = Some((number, packet.time.or(self.last.and_then(|(_, time)| time))));
         true
     }
 }
@@ -124,6 +124,7 @@ impl AngelSession {
         if subscription.has_depth20 && mode != Mode::Depth20 {
             packet.depth = None;
         }
+        packet.time = subscription.stream.believe(self.now, packet.time);
         if subscription.accept(&packet, out) {
             subscription.stream.push(self.now, &packet, out);
         }

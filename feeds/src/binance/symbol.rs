@@ -3,6 +3,7 @@
 use super::Market;
 use super::codec::TradeStream;
 use super::sequence::{Numbers, Verdict};
+use crate::clock::VenueClock;
 use crate::{Decimals, WireLevel};
 use std::collections::VecDeque;
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
@@ -14,7 +15,7 @@ const WAITING_LEVELS_MAX: usize = 500_000;
 #[derive(Debug)]
 pub(super) struct Depth {
     pub numbers: Numbers,
-    pub venue_ts: Nanos,
+    pub venue_ts: Option<Nanos>,
     pub receive_ts: Nanos,
     pub levels: Vec<WireLevel>,
 }
@@ -65,6 +66,7 @@ pub(super) struct Symbol {
     trades_closed: bool,
     tickers_closed: bool,
     is_subscribed: bool,
+    clock: VenueClock,
 }
 
 impl Symbol {
@@ -78,6 +80,7 @@ impl Symbol {
             trades_closed: false,
             tickers_closed: false,
             is_subscribed: false,
+            clock: VenueClock::default(),
         }
     }
 
@@ -103,6 +106,7 @@ impl Symbol {
         if !std::mem::take(&mut self.is_subscribed) {
             return;
         }
+        self.clock = VenueClock::default();
         if !matches!(self.book, Book::Closed) {
             self.book = Book::Waiting(Waiting::default());
             self.push_gap(Family::Book, GapCause::Disconnected, 0, 0, out);
@@ -243,7 +247,7 @@ impl Symbol {
         if self.tickers_closed {
             return;
         }
-        let (flags, venue_ts) = stamp(time, now);
+        let (flags, venue_ts) = self.clock.stamp(time, now);
         let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
         out.push(self.event(flags, venue_ts, now, Body::Message { first: last, last }));
         out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
@@ -268,7 +272,9 @@ impl Symbol {
         self.last_trade = Some(id);
         // Futures number what was no trade at a price: insurance fund, liquidation by agreement.
         let Some(WireLevel { side, price, qty }) = fill else { return };
-        out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
+        let (flags, venue_ts) = self.clock.stamp(Some(time), now);
+        let body = Body::Trade { side, price, qty, trade_id: id };
+        out.push(self.event(flags.with(Flags::LAST), venue_ts, now, body));
     }
 
     /// Ends a family whose values cannot be held: once, loudly.
@@ -284,17 +290,18 @@ impl Symbol {
         }
     }
 
-    fn push_snapshot(&self, snapshot: &Snapshot, out: &mut Vec<Input>) {
-        let (flags, venue_ts) = stamp(snapshot.venue_ts, snapshot.receive_ts);
+    fn push_snapshot(&mut self, snapshot: &Snapshot, out: &mut Vec<Input>) {
+        let (flags, venue_ts) = self.clock.stamp(snapshot.venue_ts, snapshot.receive_ts);
         let flags = flags.with(Flags::SNAPSHOT);
         let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
         self.push_message(flags, venue_ts, snapshot.receive_ts, &opening, &snapshot.levels, out);
         out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });
     }
 
-    fn push_depth(&self, depth: &Depth, out: &mut Vec<Input>) {
+    fn push_depth(&mut self, depth: &Depth, out: &mut Vec<Input>) {
         let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
-        self.push_message(Flags::NONE, depth.venue_ts, depth.receive_ts, &opening, &depth.levels, out);
+        let (flags, venue_ts) = self.clock.stamp(depth.venue_ts, depth.receive_ts);
+        self.push_message(flags, venue_ts, depth.receive_ts, &opening, &depth.levels, out);
     }
 
     fn push_message(
@@ -320,13 +327,5 @@ impl Symbol {
 
     fn event(&self, flags: Flags, venue_ts: Nanos, receive_ts: Nanos, body: Body) -> Input {
         Input::Event(Event { id: self.id, flags, venue_ts, receive_ts, body })
-    }
-}
-
-/// The venue's time, or the receive time and the mark that says so.
-fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
-    match time {
-        Some(time) => (Flags::NONE, time),
-        None => (Flags::TIME_RECEIVED, now),
     }
 }

@@ -95,12 +95,12 @@ impl KrakenSession {
             }
             Message::Trades { is_snapshot, .. } => {
                 symbol.confirm(Channel::Trade, out);
-                symbol.subscription(Channel::Trade).into_iter().for_each(Subscription::settle);
+                symbol.subscription(Channel::Trade).into_iter().for_each(Subscription::arrive);
                 symbol.handle_trades(now, is_snapshot, &buffers.trades, out);
             }
             Message::Ticker { time, bid, ask, .. } => {
                 symbol.confirm(Channel::Ticker, out);
-                symbol.subscription(Channel::Ticker).into_iter().for_each(Subscription::settle);
+                symbol.subscription(Channel::Ticker).into_iter().for_each(Subscription::arrive);
                 symbol.handle_ticker(now, time, bid, ask, out);
             }
             Message::Answer { .. } | Message::Alive => {}
@@ -115,7 +115,7 @@ impl KrakenSession {
             return;
         };
         match check {
-            Check::Right | Check::Pending if is_snapshot => subscription.settle(),
+            Check::Right | Check::Pending if is_snapshot => subscription.arrive(),
             Check::Right => subscription.succeed(),
             Check::Wrong if is_open && subscription.fail(now) => self.ask(name, Channel::Book, now),
             Check::Wrong | Check::Pending | Check::Ignored => {}

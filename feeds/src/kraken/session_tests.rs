@@ -242,6 +242,33 @@ fn a_refused_subscription_rests_and_is_tried_again_without_end() {
     assert_eq!(kraken.facts, [], "nothing is delivered");
 }
 
+/// The snapshot of a request comes late, after the next request, which is refused: nothing flows then, and
+/// what is shown would stay as it is.
+#[test]
+fn a_snapshot_that_came_late_does_not_answer_the_request_after_it() {
+    let mut kraken = Harness::open();
+    kraken.snapshot("99.0");
+    kraken.book("update", &[(Side::Bid, "99.1", "1")], 1);
+    assert_eq!(names(&kraken.sent()), BOOK_AGAIN);
+    let mut again = Vec::new();
+    for is_refused in [false, true] {
+        kraken.now = kraken.now.plus(Nanos::new(4 * Nanos::SECOND.raw()));
+        kraken.frame(r#"{"channel":"heartbeat"}"#).unwrap();
+        kraken.wake();
+        again = kraken.sent();
+        assert_eq!(names(&again), BOOK_AGAIN, "asked again until the venue has agreed");
+        if !is_refused {
+            kraken.snapshot("99.0");
+            let refusal = format!(r#"{{"method":"subscribe","req_id":{},"success":false}}"#, again[1].2);
+            kraken.frame(&refusal).unwrap();
+        }
+    }
+    kraken.frame(&format!(r#"{{"method":"subscribe","req_id":{},"success":true}}"#, again[1].2)).unwrap();
+    kraken.snapshot("99.2");
+    assert_eq!(kraken.shown(), live("99.2"));
+    assert!(kraken.session.subscriptions().all(|it| it.due.is_none()), "nothing is waited for any more");
+}
+
 #[test]
 fn five_seconds_of_silence_give_the_connection_up() {
     let mut kraken = Harness::open();

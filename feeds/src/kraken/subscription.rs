@@ -67,6 +67,10 @@ pub(super) struct Subscription {
     pub due: Option<Nanos>,
     /// Number of the latest request.
     request: Option<u64>,
+    /// The venue has agreed to the latest request.
+    is_answered: bool,
+    /// What was asked for has come since: by itself it may be the answer to an earlier request.
+    has_come: bool,
     /// Requests since the last answer.
     tries: u8,
     /// Wrong checksums since the last right one.
@@ -75,13 +79,23 @@ pub(super) struct Subscription {
 
 impl Subscription {
     pub fn new(channel: Channel) -> Subscription {
-        Subscription { channel, is_on: false, due: None, request: None, tries: 0, failures: 0 }
+        Subscription {
+            channel,
+            is_on: false,
+            due: None,
+            request: None,
+            is_answered: false,
+            has_come: false,
+            tries: 0,
+            failures: 0,
+        }
     }
 
     /// Takes note of a request; true where the venue may hold a subscription already, which must end first.
     pub fn ask(&mut self, request: u64, now: Nanos) -> bool {
         let may_stand = self.is_on || self.tries > 0;
         self.request = Some(request);
+        (self.is_answered, self.has_come) = (false, false);
         self.tries += 1;
         self.due = Some(now.plus(WAIT));
         may_stand
@@ -100,12 +114,22 @@ impl Subscription {
     /// The venue answers. A refusal is tried again when it is due; a book is only there with its snapshot.
     pub fn answer(&mut self, is_ok: bool) {
         self.tries = 0;
-        if is_ok && self.channel != Channel::Book {
-            self.due = None;
+        self.is_answered = is_ok;
+        if is_ok && (self.has_come || self.channel != Channel::Book) {
+            self.settle();
         }
     }
 
-    /// What was asked for has come.
+    /// A message of the channel has come, of a book its snapshot. An earlier request may have brought it, and
+    /// the latest may still be refused: only its answer ends the wait.
+    pub fn arrive(&mut self) {
+        self.has_come = true;
+        if self.is_answered || self.request.is_none() {
+            self.settle();
+        }
+    }
+
+    /// Nothing is waited for.
     pub fn settle(&mut self) {
         (self.due, self.tries) = (None, 0);
     }

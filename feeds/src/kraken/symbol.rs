@@ -4,6 +4,7 @@ use super::Depth;
 use super::book::ChecksumBook;
 use super::codec::{BookLevel, DecodeError, Fill};
 use super::subscription::{Channel, Subscription};
+use crate::clock::VenueClock;
 use crate::{Decimals, WireLevel};
 use tidegate_core::{
     Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos, Qty, Side,
@@ -56,6 +57,7 @@ pub(super) struct Symbol {
     last_trade: Option<u64>,
     trades_closed: bool,
     tickers_closed: bool,
+    clock: VenueClock,
 }
 
 impl Symbol {
@@ -71,6 +73,7 @@ impl Symbol {
             last_trade: None,
             trades_closed: false,
             tickers_closed: false,
+            clock: VenueClock::default(),
         }
     }
 
@@ -171,8 +174,8 @@ impl Symbol {
         self.push_message(is_snapshot, time, now, out);
     }
 
-    fn push_message(&self, is_snapshot: bool, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) {
-        let (flags, venue_ts) = stamp(time, now);
+    fn push_message(&mut self, is_snapshot: bool, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) {
+        let (flags, venue_ts) = self.clock.stamp(time, now);
         let kind = if is_snapshot { Flags::SNAPSHOT } else { Flags::NONE };
         let flags = flags.with(Flags::COMPLETE).with(kind);
         for (at, &body) in self.bodies.iter().enumerate() {
@@ -204,7 +207,9 @@ impl Symbol {
             }
             self.last_trade = Some(id);
             let WireLevel { side, price, qty } = level;
-            out.push(self.event(Flags::LAST, time, now, Body::Trade { side, price, qty, trade_id: id }));
+            let (flags, venue_ts) = self.clock.stamp(Some(time), now);
+            let body = Body::Trade { side, price, qty, trade_id: id };
+            out.push(self.event(flags.with(Flags::LAST), venue_ts, now, body));
         }
     }
 
@@ -219,7 +224,7 @@ impl Symbol {
         if self.tickers_closed {
             return;
         }
-        let (flags, venue_ts) = stamp(time, now);
+        let (flags, venue_ts) = self.clock.stamp(time, now);
         let quote = Body::Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty };
         out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
     }
@@ -241,6 +246,7 @@ impl Symbol {
 
     /// The connection is gone.
     pub fn disconnect(&mut self, out: &mut Vec<Input>) {
+        self.clock = VenueClock::default();
         for at in 0..self.subscriptions.len() {
             let family = self.subscriptions[at].channel.family();
             if self.subscriptions[at].is_on && !self.is_closed(family) {
@@ -276,9 +282,4 @@ fn take_checked(book: &ChecksumBook, sides: &mut [Vec<WireLevel>; 2]) -> Result<
 fn body(level: WireLevel) -> Body {
     let WireLevel { side, price, qty } = level;
     Body::Level { side, orders: 0, price, qty }
-}
-
-/// The venue's time, or the receive time and the mark that says so.
-fn stamp(time: Option<Nanos>, now: Nanos) -> (Flags, Nanos) {
-    time.map_or((Flags::TIME_RECEIVED, now), |time| (Flags::NONE, time))
 }
