@@ -85,3 +85,17 @@ fn a_projection_never_overwrites() {
     refused(folder.path(), &again, &["is there already"]);
     refused(folder.path(), &["replay", text(&path("parquet")), "--record", text(&path("tape"))], &["new folder"]);
 }
+
+#[test]
+fn a_market_that_cannot_be_connected_to_is_told_before_anything_is_touched() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    refused(&data, &["serve", "--venue", "binance-spot"], &["--symbols"]);
+    refused(&data, &["serve", "--venue", "tidegate", "--symbols", "X"], &["--replay"]);
+    refused(&data, &["serve", "--venue", "kite", "--symbols", "408065"], &["credentials"]);
+    assert!(!data.exists());
+    refused(&data, &["serve", "--instruments", "3"], &["--instruments"]);
+    let tape = folder.path().join("later.tape");
+    fs::write(&tape, b"TIDETAPE\x09\0\0\0").unwrap();
+    refused(&data, &["exchange", text(&tape)], &["no capture of Binance"]);
+}

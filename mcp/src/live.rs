@@ -176,8 +176,7 @@ impl Live {
             decode_errors.push(sink.decode_errors());
             let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
             let endpoints = venue.endpoints(joint.connection.at.as_deref());
-            let endpoints =
-                endpoints.context("this venue is reached with credentials, which are still to come: use --at")?;
+            let endpoints = endpoints.context("this venue is reached with credentials")?;
             tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
         }
         start.send(decode_errors)?;

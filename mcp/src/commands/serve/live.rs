@@ -38,18 +38,20 @@ pub(super) struct Plan {
 /// Connects, records, and answers.
 pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let config = Config::built_in()?;
-    let lock = root.lock()?;
-    let bearer = root.bearer()?;
-    let directory = Arc::new(Directory::default());
     let (tape, when_full) = match (options.venue, options.at) {
         (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
         // Whoever serves a capture again waits; a venue does not.
         (Some(_), Some(_)) => (root.path().join("tape"), WhenFull::Wait),
         (Some(_), None) => (root.path().join("tape"), WhenFull::Lose),
     };
+    // What is asked for is understood before anything is touched.
+    let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
+    let lock = root.lock()?;
+    let bearer = root.bearer()?;
+    let directory = Arc::new(Directory::default());
     let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
-    let plan = match options.venue {
-        Some(format) => connected(options, format, tape, when_full)?,
+    let plan = match connected {
+        Some(plan) => plan,
         None => simulated(options, &live, tape)?,
     };
     let (client, questions) = engine::questions(config.engine.queries_max);
@@ -72,10 +74,13 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
 }
 
 /// A venue, or somebody who speaks as it does.
-fn connected(options: &Serve, format: Format, tape: PathBuf, when_full: WhenFull) -> anyhow::Result<Plan> {
+fn connected(options: &Serve, format: Format, tape: &Path, when_full: WhenFull) -> anyhow::Result<Plan> {
     let Some(venue) = format.venue() else { bail!("--venue tidegate is a recording: play it with --replay") };
     if options.symbols.is_empty() {
         bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
+    }
+    if options.at.is_none() && venue.endpoints(None).is_none() {
+        bail!("this venue is reached with credentials, which are still to come: use --at");
     }
     let catalog = Catalog::built_in()?;
     let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
@@ -90,7 +95,7 @@ fn connected(options: &Serve, format: Format, tape: PathBuf, when_full: WhenFull
         name: symbols.join(","),
         what: symbols.join(", "),
         data: if options.at.is_some() { Data::Recorded } else { Data::Real },
-        tape,
+        tape: tape.to_owned(),
         connections: vec![connection],
         exchange: None,
     })
