@@ -213,17 +213,16 @@ impl Rig {
         let (sender, changed) = watch::channel(());
         let sink = Applied { seen: Arc::clone(&seen), changed: sender };
         let (requests, receiver) = mpsc::channel(64);
-        for (id, key) in (0..).zip(keys) {
+        for (id, key) in (0..).map(InstrumentId).zip(keys) {
             let Listed { symbol, instrument, .. } = self.listed(key);
-            requests
-                .send(Request::Add { symbol, id: InstrumentId(id), instrument: Box::new(instrument) })
-                .await
-                .unwrap();
+            let instrument = Box::new(instrument);
+            let define = Input::Define { id, instrument: instrument.clone() };
+            seen.lock().unwrap().engine.input(Nanos::ZERO, &define, &mut |_: &_, _: Stamped<'_>| {}).unwrap();
+            requests.send(Request::Add { symbol, id, instrument }).await.unwrap();
         }
         let before = self.exchange.clients();
         let driver = tokio::spawn(Driver::new(link, endpoints, clock::<TEST>, sink).unwrap().run(receiver));
-        let mut follower = Follower { seen, changed, requests, driver };
-        follower.wait("the instruments", |seen| seen.engine.market().streams().len() == keys.len()).await;
+        let follower = Follower { seen, changed, requests, driver };
         let has_come = async {
             while self.exchange.clients() == before {
                 tokio::task::yield_now().await;
