@@ -133,7 +133,7 @@ fn krakens_capture_comes_to_the_same_everywhere() {
     let Some(data) = captures("krakens_capture_comes_to_the_same_everywhere") else { return };
     let folder = tempdir().unwrap();
     let capture = data.join("kraken/KRAKEN.ws.50.0");
-    let report = same_everywhere(folder.path(), &["--venue", "kraken", text(&capture)]);
+    let report = same_everywhere(folder.path(), &["--venue", "kraken", text(&capture), "--verify"]);
     for (field, expect) in [("frames", 4_321), ("passed_over", 2), ("decode_errors", 0), ("gaps", 0)] {
         assert_eq!(report[field], json!(expect), "{field}");
     }
@@ -145,7 +145,7 @@ fn kites_packets_come_to_the_same_everywhere() {
     let Some(data) = captures("kites_packets_come_to_the_same_everywhere") else { return };
     let folder = tempdir().unwrap();
     let packets = [data.join("kite/ticker_full.packet"), data.join("kite/ticker_quote.packet")];
-    let report = same_everywhere(folder.path(), &["--venue", "kite", text(&packets[0])]);
+    let report = same_everywhere(folder.path(), &["--venue", "kite", text(&packets[0]), "--verify"]);
     assert_eq!((&report["frames"], &report["decode_errors"]), (&json!(1), &json!(0)));
     assert_eq!(report["first_ts"], json!(1_625_461_887_000_000_000_i64), "2021-07-05 10:41:27 in India");
     let both = replay_json(folder.path(), &[text(&packets[0]), text(&packets[1])]);

@@ -14,9 +14,9 @@ pub struct Cli {
     /// Data folder; the platform's own unless given.
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// What to do.
+    /// What to do; without it: serve.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// What to do.
@@ -85,7 +85,7 @@ pub struct Replay {
 }
 
 /// Run the engine.
-#[derive(Debug, Args)]
+#[derive(Debug, Parser)]
 #[command(after_help = FORMATS)]
 pub struct Serve {
     /// Play these files, then stand still and go on answering.
@@ -175,6 +175,13 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_said_is_to_serve_a_simulated_market() {
+        let Command::Serve(options) = Cli::parse_from(["tidegate", "--data", "x"]).into_command() else { panic!() };
+        assert!(options.venue.is_none() && options.replay.is_empty());
+        assert_eq!((options.seed, options.instruments), (1, 52));
     }
 
     #[test]

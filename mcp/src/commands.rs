@@ -18,8 +18,8 @@ use std::path::PathBuf;
 /// # Errors
 /// Whatever keeps it from doing what was asked, in one line.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    let root = DataFolder::new(cli.data)?;
-    match cli.command {
+    let root = DataFolder::new(cli.data.clone())?;
+    match cli.into_command() {
         Command::Replay(options) => replay::run(&options),
         Command::Serve(options) => serve::run(&options, &root),
         Command::Exchange(options) => exchange::run(&options),

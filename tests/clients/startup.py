@@ -1,4 +1,4 @@
-"""How long `tidegate serve` takes from its start to a live, recording market; and whether Ctrl-C ends it in order.
+"""How long `tidegate` takes from its start to a live, recording market; and whether Ctrl-C ends it in order.
 
 Prints the median of a few starts on fresh data folders beside the limit, and fails beyond five times the limit.
 """
