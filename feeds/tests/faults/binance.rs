@@ -1,7 +1,8 @@
 //! Binance spot: numbered changes every 100 ms, a snapshot beside the stream, trades with ids.
 
+use crate::protocol::{Delivery, Frame, Message, Protocol};
 use crate::truth::{Scale, Sides, Truth};
-use crate::world::{Delivery, Frame, Message, Protocol, START};
+use crate::world::START;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_core::{Family, GapCause, Input, Instrument, InstrumentId, Known, Market, Nanos, Side, StreamState};
 use tidegate_feeds::binance::{self, BinanceSession};

@@ -1,7 +1,7 @@
 //! Kraken v2: ten levels a side under a checksum, nothing numbered but trades, a heartbeat each second.
 
+use crate::protocol::{Delivery, Frame, Message, Protocol};
 use crate::truth::{Levels, Scale, Truth};
-use crate::world::{Delivery, Frame, Message, Protocol};
 use std::collections::BTreeMap;
 use tidegate_core::{Family, Instrument, InstrumentId, Market, Nanos, Side, StreamState};
 use tidegate_feeds::catalog::Catalog;

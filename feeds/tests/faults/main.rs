@@ -9,15 +9,17 @@ mod chaos;
 mod kraken;
 mod oracle;
 mod packets;
+mod protocol;
 mod truth;
 mod world;
 
 use chaos::Fault;
 use oracle::{Tally, percentile};
+use protocol::Protocol;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidegate_core::Nanos;
-use world::{Plan, Protocol, World, millis};
+use world::{Plan, World, millis};
 
 const SECOND: i64 = 1_000;
 

@@ -1,6 +1,6 @@
 //! What holds of every venue: trades once or a gap, times that can be, books that come back.
 
-use crate::world::Protocol;
+use crate::protocol::Protocol;
 use std::collections::BTreeMap;
 use tidegate_core::{Body, Fact, Family, Flags, Gap, GapCause, Input, InstrumentId, Market, Nanos, StreamState};
 

@@ -1,7 +1,7 @@
 //! The two Indian brokers: each packet is a whole book and the totals of the day. Angel numbers its packets.
 
+use crate::protocol::{Delivery, Frame, Message, Protocol};
 use crate::truth::{Levels, Scale, Truth};
-use crate::world::{Delivery, Frame, Message, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_core::{Body, Family, Flags, GapCause, Input, Instrument, InstrumentId, Market, Nanos, Side, StreamState};
 use tidegate_feeds::angel::{self, AngelSession};
