@@ -96,12 +96,12 @@ pub struct Driver<S> {
 }
 
 impl<S: Sink> Driver<S> {
-    /// A driver that hands everything to `sink`; `clock` gives receive times. [`install_tls_provider`] comes
-    /// first.
+    /// A driver that hands everything to `sink`; `clock` gives receive times.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn new(link: Link, endpoints: Endpoints, clock: fn() -> Nanos, sink: S) -> Result<Driver<S>, reqwest::Error> {
+        install_tls_provider();
         Ok(Driver {
             link,
             endpoints,

@@ -106,7 +106,6 @@ fn capture(messages: u64) -> String {
 }
 
 async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
-    install_tls_provider();
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("capture.txt");
     std::fs::write(&path, text).unwrap();

@@ -16,7 +16,14 @@ pub struct Cli {
     pub data: Option<PathBuf>,
     /// What to do; without it: serve.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    command: Option<Command>,
+}
+
+impl Cli {
+    /// What to do: where nothing is said, to serve.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or_else(|| Command::Serve(Serve::parse_from(["serve"])))
+    }
 }
 
 /// What to do.

@@ -2,7 +2,7 @@
 //! seed run beside it, which tells what really happened.
 
 use super::market::{Listed, Settings, SimExchange, listed};
-use crate::driver::{Driver, Request, Sink, install_tls_provider};
+use crate::driver::{Driver, Request, Sink};
 use crate::link::{Budget, Link, LinkCounters};
 use crate::sim::{self, Output, SimMarket, Universe, What};
 use crate::venue::Venue;
@@ -163,7 +163,6 @@ pub fn market(seed: u64) -> SimMarket {
 impl Rig {
     /// A rig for the test with this number: no two tests share a clock.
     pub async fn new<const TEST: usize>(seed: u64, settings: Settings) -> Rig {
-        install_tls_provider();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let exchange = Arc::new(SimExchange::new(market(seed), settings));

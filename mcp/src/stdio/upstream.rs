@@ -9,6 +9,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tidegate_feeds::driver::install_tls_provider;
 use tokio::sync::mpsc;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub struct Upstream {
 impl Upstream {
     /// An upstream that asks `find` where the engine listens.
     pub fn new(find: impl Fn() -> anyhow::Result<Endpoint> + Send + Sync + 'static) -> anyhow::Result<Upstream> {
+        install_tls_provider();
         let client = Client::builder()
             // A proxy from the environment would get the bearer, and could not reach loopback anyway.
             .no_proxy()

@@ -24,39 +24,25 @@ struct Status {
     run: String,
     /// Version of Tidegate.
     version: &'static str,
-    /// False where a tape stands still at its end.
+    /// False where a tape stands still.
     playing: bool,
-    /// Number of feeds.
     feeds_total: usize,
-    /// Number of feeds whose book is live; an index has none, and is live with its values.
     feeds_live: usize,
     /// At most 40 feeds, those in a bad state first.
     feeds: Vec<Feed>,
     /// Market data events applied.
     events: u64,
-    /// Trades among them.
     trades: u64,
     /// Times that data was missing.
     gaps: u64,
     /// Times that a new snapshot healed a gap.
     resyncs: u64,
-    /// Messages that could not be understood.
+    /// Messages not understood.
     decode_errors: u64,
     /// The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
-    /// How long the engine takes, in microseconds; null in a replay.
-    latency: Option<Latency>,
-}
-
-/// The longest of 99 in 100 times.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Latency {
-    /// From a message's receipt to its turn.
-    queued_p99_us: u64,
-    /// A turn: books, bars, recorder, board.
-    applied_p99_us: u64,
-    /// An answer.
-    answered_p99_us: u64,
+    /// Of waiting, applying, answering; null in a replay.
+    latency_p99_us: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -128,11 +114,9 @@ fn status(run: &Run, view: &StatusView) -> Status {
             written_seq: recorder.written_seq,
             longest_write_interval_ms: recorder.longest_write_interval_ms,
         }),
-        latency: view.stages.map(|stages| Latency {
-            queued_p99_us: stages.queued.p99_us,
-            applied_p99_us: stages.applied.p99_us,
-            answered_p99_us: stages.answered.p99_us,
-        }),
+        latency_p99_us: view
+            .stages
+            .map(|stages| [stages.queued, stages.applied, stages.answered].map(|stage| stage.p99_us).to_vec()),
     }
 }
 
