@@ -84,7 +84,7 @@ fn same_over_sockets(folder: &TempDir, venue: &str, symbol: &str, paths: &[&str]
     let status = wait_until(&client, "the end of the capture", |status| events(status) >= all);
     assert_eq!((events(&status), &status["gaps"]), (all, &json!(0)), "{venue} at {speed}");
     served.terminate();
-    let tape = replay_json(folder.path(), &[text(&data.join("tape"))]);
+    let tape = replay_json(folder.path(), &[text(&data.join("replay/at/tape"))]);
     assert_eq!(tape["digest"], direct["digest"], "{venue} at {speed}");
     assert_eq!(tape["trades"], direct["trades"]);
 }
@@ -137,7 +137,7 @@ fn a_venue_that_goes_away_is_found_again_and_its_absence_recorded() {
     let status = wait_until(&client, "the return", |status| status["feeds_live"] == json!(1));
     assert_eq!(status["resyncs"], json!(1));
     served.terminate();
-    let tape = replay_json(folder.path(), &[text(&data.join("tape"))]);
+    let tape = replay_json(folder.path(), &[text(&data.join("replay/at/tape"))]);
     assert_eq!((&tape["gaps"], &tape["resyncs"]), (&json!(1), &json!(1)), "and all of it is on the tape");
 }
 

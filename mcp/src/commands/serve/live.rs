@@ -40,8 +40,8 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let config = Config::built_in()?;
     let (tape, when_full) = match (options.venue, options.at) {
         (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
-        // Whoever serves a capture again waits; a venue does not.
-        (Some(_), Some(_)) => (root.path().join("tape"), WhenFull::Wait),
+        // Whoever serves a capture again waits, a venue does not; and the past never mixes with a real tape.
+        (Some(_), Some(_)) => (root.path().join("replay").join("at").join("tape"), WhenFull::Wait),
         (Some(_), None) => (root.path().join("tape"), WhenFull::Lose),
     };
     // What is asked for is understood before anything is touched.
