@@ -100,10 +100,13 @@ impl Sink for RingSink {
             }
         }
         let is_behind = !self.lost.is_empty() || !self.held.is_empty();
-        if is_behind && !self.confess(now) {
-            self.lose(inputs);
+        while is_behind && !self.confess(now) {
             self.engine.unpark();
-            return Vec::new();
+            if self.held.len() < HELD_MAX {
+                self.lose(inputs);
+                return Vec::new();
+            }
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
         }
         self.held.clear();
         let lost = std::mem::take(&mut self.lost);
