@@ -195,6 +195,13 @@ impl BarSeries {
         self.bars.iter()
     }
 
+    /// A series of the newest `bars_max` bars of this one.
+    #[must_use]
+    pub fn latest(&self, bars_max: usize) -> BarSeries {
+        let skipped = self.bars.len().saturating_sub(bars_max);
+        BarSeries { span: self.span, bars_max, bars: self.bars.iter().skip(skipped).copied().collect() }
+    }
+
     /// Puts back a bar that [`BarSeries::iter`] told, after those already there.
     pub(crate) fn restore(&mut self, bar: Bar) {
         self.bars.push_back(bar);

@@ -34,7 +34,7 @@ pub mod time;
 #[path = "../../../tests/cases.rs"]
 mod cases;
 
-pub use bar::{Bar, BarFlags, INTERVALS, Interval};
+pub use bar::{Bar, BarFlags, BarSeries, INTERVALS, Interval};
 pub use blake3::Hash as Digest;
 pub use board::{BOARD_LEVELS, BoardReader, BoardWriter, SideSnapshot, Snapshot, TradeSnapshot, Unread, board};
 pub use book::{Book, Known, Level, Top};

@@ -31,6 +31,9 @@ use tidegate_core::{Body, Event, Flags, Input, InstrumentId, Nanos, Price, Qty, 
 /// `symbol` of the inputs that concern no one instrument.
 pub const NO_SYMBOL: &str = "*";
 
+/// The order of rows in files.
+pub(crate) const ORDER: [&str; 3] = ["symbol", "ts", "seq"];
+
 /// Names of the columns, in their order.
 const NAMES: [&str; 22] = [
     "seq",
@@ -75,11 +78,11 @@ const BODY: usize = 21;
 const PRICES: [&str; 4] = ["price", "price2", "price3", "price4"];
 const QTYS: [&str; 4] = ["qty", "qty2", "qty3", "qty4"];
 
-fn timestamp() -> DataType {
+pub(crate) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
 }
 
-fn dictionary() -> DataType {
+pub(crate) fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 

@@ -3,10 +3,13 @@
 //! - [`tape`]: segments of blocks, the recorder that writes them, recovery, the reader.
 //! - [`columns`]: an input as a row. [`projection`]: a tape as Parquet files.
 //! - [`parquet_replay`]: those files back in `seq` order, through DataFusion.
+//! - [`store`]: a tape as tables while it is recorded: hot tail, recent files, days.
 
 pub mod columns;
+mod parquet_file;
 pub mod parquet_replay;
 pub mod projection;
+pub mod store;
 pub mod tape;
 
 use arrow::error::ArrowError;
@@ -62,6 +65,12 @@ pub enum ParquetStoreError {
     /// The file is there already: a projection never overwrites.
     #[error("{0} is there already: project into a new folder")]
     Exists(PathBuf),
+    /// The list of a store's files cannot be read.
+    #[error("{0}: {1}")]
+    Catalogue(PathBuf, String),
+    /// A thread of the store has ended before its time.
+    #[error("the store's follower has stopped")]
+    Stopped,
     /// What was written does not read back as what was meant.
     #[error("{0} does not read back as it was written")]
     Unverified(PathBuf),

@@ -4,27 +4,23 @@
 //! been synced, opened again and found to hold what was meant.
 
 use crate::ParquetStoreError;
-use crate::columns::{NO_SYMBOL, Rows, schema};
+use crate::columns::{NO_SYMBOL, ORDER, Rows, schema};
+use crate::parquet_file::{NewFile, Written};
 use crate::tape::{TapeReader, segments};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use tidegate_core::{Input, InstrumentId, Nanos};
 
 /// The folder of the `events` table inside a Parquet folder.
 pub const EVENTS: &str = "events";
 
-const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
+/// Length of a day.
+pub(crate) const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
 /// Rows gathered in memory before they go to the writer, per instrument.
 const BATCH_ROWS: usize = 8_192;
-const ROW_GROUP_ROWS: usize = 256 * 1_024;
 
 /// What a projection wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,10 +85,8 @@ struct Projection {
 struct DayFile {
     day: Nanos,
     path: PathBuf,
-    new: PathBuf,
-    writer: ArrowWriter<File>,
+    file: NewFile,
     rows: Rows,
-    total: u64,
 }
 
 impl Projection {
@@ -122,88 +116,54 @@ impl Projection {
     }
 
     fn open(&self, symbol: &str, day: Nanos) -> Result<DayFile, ParquetStoreError> {
-        let folder = self.to.join(EVENTS).join(format!("symbol={}", encode_key(symbol)));
-        fs::create_dir_all(&folder).map_err(io_error(&folder))?;
-        let date = jiff::Timestamp::from_second(day.raw() / Nanos::SECOND.raw())
-            .map_or_else(|_| "0000-00-00".to_owned(), |day| day.strftime("%Y-%m-%d").to_string());
-        let path = folder.join(format!("{date}.parquet"));
+        let path = day_file(&self.to.join(EVENTS), symbol, day);
         if path.exists() {
             return Err(ParquetStoreError::Exists(path));
         }
-        let new = path.with_extension("parquet.new");
-        let file = File::create(&new).map_err(io_error(&new))?;
-        let writer = ArrowWriter::try_new(file, schema(), Some(properties())).map_err(parquet_error(&new))?;
-        Ok(DayFile { day, path, new, writer, rows: Rows::default(), total: 0 })
+        let file = NewFile::create(path.clone(), schema(), &ORDER)?;
+        Ok(DayFile { day, path, file, rows: Rows::default() })
     }
 
     fn close(&mut self, symbol: &str) -> Result<(), ParquetStoreError> {
-        let Some(mut file) = self.files.remove(symbol) else { return Ok(()) };
-        file.flush()?;
-        let written = file.writer.into_inner().map_err(parquet_error(&file.new))?;
-        written.sync_all().map_err(io_error(&file.new))?;
-        verify(&file.new, file.total)?;
-        fs::rename(&file.new, &file.path).map_err(io_error(&file.path))?;
-        let folder = file.path.parent().unwrap_or(&self.to);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
-        self.report.rows += file.total;
+        let Some(mut open) = self.files.remove(symbol) else { return Ok(()) };
+        open.flush()?;
+        let Written { rows, bytes } = open.file.publish(check_order(&open.path))?;
+        self.report.rows += rows;
         self.report.files += 1;
-        self.report.bytes += file.path.metadata().map_err(io_error(&file.path))?.len();
+        self.report.bytes += bytes;
         Ok(())
     }
 }
 
 impl DayFile {
     fn flush(&mut self) -> Result<(), ParquetStoreError> {
-        self.total += self.rows.len() as u64;
-        let batch = self.rows.finish()?;
-        self.writer.write(&batch).map_err(parquet_error(&self.new))
+        self.file.write(&self.rows.finish()?)
     }
 }
 
-/// Opens a file again: its footer, its number of rows and its order must be what was meant.
-fn verify(path: &Path, rows: u64) -> Result<(), ParquetStoreError> {
-    let unverified = || ParquetStoreError::Unverified(path.to_owned());
-    let file = File::open(path).map_err(io_error(path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_error(path))?;
-    let mut seen = 0;
+/// The file of a symbol's day below the folder of a table.
+pub(crate) fn day_file(table: &Path, symbol: &str, day: Nanos) -> PathBuf {
+    table.join(format!("symbol={}", encode_key(symbol))).join(format!("{}.parquet", date(day)))
+}
+
+/// A day as `yyyy-mm-dd`.
+pub(crate) fn date(day: Nanos) -> String {
+    jiff::Timestamp::from_second(day.raw().div_euclid(Nanos::SECOND.raw()))
+        .map_or_else(|_| "0000-00-00".to_owned(), |day| day.strftime("%Y-%m-%d").to_string())
+}
+
+/// What was meant: rows in `seq` order.
+fn check_order(path: &Path) -> impl FnMut(&RecordBatch) -> Result<(), ParquetStoreError> {
     let mut last = i64::MIN;
-    for batch in builder.build().map_err(parquet_error(path))? {
-        let batch = batch?;
-        seen += batch.num_rows() as u64;
-        let seqs = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batch.column(0));
-        for &seq in seqs.values() {
+    move |batch| {
+        for &seq in batch.column(0).as_primitive::<Int64Type>().values() {
             if seq <= last {
-                return Err(unverified());
+                return Err(ParquetStoreError::Unverified(path.to_owned()));
             }
             last = seq;
         }
+        Ok(())
     }
-    if seen == rows { Ok(()) } else { Err(unverified()) }
-}
-
-fn properties() -> WriterProperties {
-    let position = |name: &str| schema().index_of(name).unwrap_or_default() as i32;
-    let ascending = |name: &str| SortingColumn { column_idx: position(name), descending: false, nulls_first: false };
-    let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_sorting_columns(Some(["symbol", "ts", "seq"].map(ascending).to_vec()));
-    // Numbers that mostly step by little: their differences take fewer bits than any dictionary.
-    for name in ["seq", "ts", "receive_ts", "venue_ts", "id1", "id2"] {
-        let column = ColumnPath::from(name);
-        builder = builder
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
-    }
-    builder.build()
-}
-
-fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> ParquetStoreError {
-    move |source| ParquetStoreError::Io { path: path.to_owned(), source }
-}
-
-fn parquet_error(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> ParquetStoreError {
-    move |source| ParquetStoreError::Parquet { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

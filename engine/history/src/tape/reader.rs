@@ -1,13 +1,17 @@
 //! A tape read back, input by input.
 
 use super::segment::{Block, PREAMBLE_BYTES, SegmentError, SegmentReader};
-use super::{TapeError, segments};
+use super::{TapeError, first_seq, segments};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tidegate_core::frame::take_frame;
 use tidegate_core::{Engine, Frame, Input, Instrument, InstrumentId, Nanos, Observer};
+
+/// A followed segment that is not closed is taken for dead when there is a later one, which is looked for this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the segments of a tape in the order of their inputs.
 pub struct TapeReader {
@@ -21,6 +25,15 @@ pub struct TapeReader {
     /// The segment's head does not simply continue what was read before.
     is_head_news: bool,
     progress: Box<dyn FnMut(u64) + Send>,
+    /// The folder that is still being recorded to, and the last segment of it that was begun.
+    followed: Option<Followed>,
+}
+
+struct Followed {
+    folder: PathBuf,
+    /// The last segment that was found, by its first input.
+    last: Option<u64>,
+    looked: Instant,
 }
 
 struct Segment {
@@ -57,6 +70,11 @@ impl Head {
         }
         let head_error = |source| TapeError::Head { path: self.path.clone(), source };
         engine.restore(self.next_seq, self.frames()).map_err(head_error)
+    }
+
+    /// True where it is not a further part of a state.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// The instruments it knows; frames that cannot be read are left to [`Head::restore`].
@@ -99,7 +117,53 @@ impl TapeReader {
             last: None,
             is_head_news: false,
             progress: Box::new(progress),
+            followed: None,
         })
+    }
+
+    /// Reads a folder while it is recorded to, from the segment that begins with input `from` or the next there is.
+    /// [`TapeReader::read_next`] then says `None` where nothing more has been written yet.
+    #[must_use]
+    pub fn follow(folder: &Path, from: u64) -> TapeReader {
+        TapeReader {
+            waiting: VecDeque::new(),
+            open: None,
+            bytes: Vec::new(),
+            at: 0,
+            next_seq: 0,
+            last: None,
+            is_head_news: false,
+            progress: Box::new(|_| {}),
+            followed: Some(Followed { folder: folder.to_owned(), last: from.checked_sub(1), looked: Instant::now() }),
+        }
+    }
+
+    /// The first input of the segment that is being read.
+    pub fn segment(&self) -> Option<u64> {
+        first_seq(&self.open.as_ref()?.path)
+    }
+
+    /// True where the segment that is being read was closed, and nothing more of it is to come.
+    pub fn is_segment_over(&self) -> bool {
+        self.open.as_ref().is_none_or(|segment| segment.reader.is_closed())
+    }
+
+    /// Takes note of the segments that have been begun since.
+    fn look_for_segments(&mut self) -> Result<(), TapeError> {
+        let Some(Followed { folder, last, looked }) = &mut self.followed else { return Ok(()) };
+        *looked = Instant::now();
+        let found = match segments(folder) {
+            Err(TapeError::Empty(_)) => return Ok(()),
+            found => found?,
+        };
+        for path in found {
+            let first = first_seq(&path);
+            if first > *last {
+                *last = first;
+                self.waiting.push_back(path);
+            }
+        }
+        Ok(())
     }
 
     /// Total size of what is to be read, in bytes.
@@ -208,16 +272,31 @@ impl TapeReader {
     fn next_block(&mut self) -> Result<Option<Block>, TapeError> {
         loop {
             if self.open.is_none() {
+                if self.waiting.is_empty() {
+                    self.look_for_segments()?;
+                }
                 let Some(path) = self.waiting.pop_front() else { return Ok(None) };
                 let file = File::open(&path).map_err(TapeError::io(&path))?;
                 let reader = SegmentReader::new(BufReader::with_capacity(1 << 20, file))
                     .map_err(|source| TapeError::Segment { path: path.clone(), source })?;
                 self.open = Some(Segment { path, reader });
             }
+            let is_followed = self.followed.is_some() && self.waiting.is_empty();
+            let has_looked = self.followed.as_ref().is_some_and(|followed| followed.looked.elapsed() < LOOK_EVERY);
             let Some(Segment { path, reader }) = &mut self.open else { continue };
             let before = reader.offset();
             let is_closed = reader.is_closed();
             let block = match reader.next_block() {
+                // The rest of it is being written.
+                Err(SegmentError::Torn { .. }) | Ok(None) if is_followed && !is_closed => {
+                    reader.rewind().map_err(TapeError::io(path))?;
+                    if has_looked {
+                        return Ok(None);
+                    }
+                    // A killed recorder's is never closed.
+                    self.look_for_segments()?;
+                    continue;
+                }
                 // What a killed recorder leaves at the very end.
                 Err(SegmentError::Torn { at }) if before > PREAMBLE_BYTES as u64 && self.waiting.is_empty() => {
                     tracing::warn!("{}: ends inside the block at byte {at}, which is left out", path.display());

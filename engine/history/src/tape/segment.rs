@@ -14,7 +14,7 @@
 //! nothing in it: a segment without one was not closed, and may lack its last inputs.
 
 use bytes::{Buf, BufMut};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use tidegate_core::frame::take_frame;
 
 /// First bytes of every segment.
@@ -238,6 +238,16 @@ impl<R: Read> SegmentReader<R> {
         self.is_closed = block == Block::End;
         self.at = at + (BLOCK_HEADER_BYTES + bytes.len()) as u64;
         Ok(Some((block, &self.frames)))
+    }
+}
+
+impl<R: Read + Seek> SegmentReader<R> {
+    /// Goes back behind the last block that was read whole: what follows may have been written meanwhile.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        self.input.seek(SeekFrom::Start(self.at)).map(drop)
     }
 }
 

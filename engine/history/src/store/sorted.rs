@@ -1,0 +1,92 @@
+//! Rows by symbol: files whose rows follow one another in time become one, symbol by symbol, without being
+//! held in memory.
+
+use super::bar_rows::name;
+use crate::ParquetStoreError;
+use crate::parquet_file::{NewFile, read};
+use arrow::array::RecordBatch;
+use arrow::compute::interleave_record_batch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use std::path::PathBuf;
+
+/// Rows of a file that are held at a time.
+const BATCH_ROWS: usize = 2_048;
+
+/// Where a batch's column `symbol` is.
+#[derive(Clone, Copy)]
+pub(crate) struct SymbolColumn(pub usize);
+
+/// Writes rows that are in the order of their inputs by symbol.
+pub(crate) fn write_sorted(
+    batches: &[RecordBatch],
+    symbol: SymbolColumn,
+    file: &mut NewFile,
+) -> Result<(), ParquetStoreError> {
+    let rows = |(at, batch): (usize, &RecordBatch)| (0..batch.num_rows()).map(move |row| (at, row));
+    let mut order: Vec<(usize, usize)> = batches.iter().enumerate().flat_map(rows).collect();
+    // Stable: of one symbol they stay in order.
+    order.sort_by_key(|&(batch, row)| name(&batches[batch], symbol.0, row));
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    order.chunks(BATCH_ROWS).try_for_each(|rows| file.write(&interleave_record_batch(&batches, rows)?))
+}
+
+/// A file that is sorted by symbol, read from its start.
+struct Cursor {
+    reader: ParquetRecordBatchReader,
+    batch: Option<RecordBatch>,
+    symbol: SymbolColumn,
+    at: usize,
+}
+
+impl Cursor {
+    fn open(path: &PathBuf, symbol: SymbolColumn) -> Result<Cursor, ParquetStoreError> {
+        let mut cursor = Cursor { reader: read(path, BATCH_ROWS)?, batch: None, symbol, at: 0 };
+        cursor.fill()?;
+        Ok(cursor)
+    }
+
+    fn fill(&mut self) -> Result<(), ParquetStoreError> {
+        while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
+            self.at = 0;
+            self.batch = self.reader.next().transpose()?;
+            if self.batch.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The symbol of the next row.
+    fn symbol(&self) -> Option<&str> {
+        Some(name(self.batch.as_ref()?, self.symbol.0, self.at))
+    }
+
+    /// The next rows of `symbol`; `None` where there is no more.
+    fn take(&mut self, symbol: &str) -> Result<Option<RecordBatch>, ParquetStoreError> {
+        let Some(batch) = self.batch.as_ref() else { return Ok(None) };
+        let rest = self.at..batch.num_rows();
+        let count = rest.take_while(|&row| name(batch, self.symbol.0, row) == symbol).count();
+        let rows = batch.slice(self.at, count);
+        self.at += count;
+        self.fill()?;
+        Ok((count > 0).then_some(rows))
+    }
+}
+
+/// Hands the rows of sorted files to `take`, symbol by symbol in ascending order, of one symbol those of earlier
+/// files first.
+pub(crate) fn merge(
+    paths: &[PathBuf],
+    symbol: SymbolColumn,
+    mut take: impl FnMut(&str, RecordBatch) -> Result<(), ParquetStoreError>,
+) -> Result<(), ParquetStoreError> {
+    let mut cursors = paths.iter().map(|path| Cursor::open(path, symbol)).collect::<Result<Vec<_>, _>>()?;
+    while let Some(next) = cursors.iter().filter_map(Cursor::symbol).min().map(str::to_owned) {
+        for cursor in &mut cursors {
+            while let Some(rows) = cursor.take(&next)? {
+                take(&next, rows)?;
+            }
+        }
+    }
+    Ok(())
+}
