@@ -3,6 +3,7 @@
 //! - [`cli`], [`commands`], [`config`]: the command line.
 //! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
+//! - [`history`]: what was recorded, as it is asked for. [`past`]: the simulated market before that.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 
@@ -14,8 +15,10 @@ pub mod data_folder;
 pub mod directory;
 pub mod engine;
 pub mod guard;
+pub mod history;
 pub mod listen;
 pub mod live;
+pub mod past;
 pub mod playback;
 pub mod server;
 pub mod stdio;

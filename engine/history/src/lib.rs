@@ -68,6 +68,9 @@ pub enum ParquetStoreError {
     /// The list of a store's files cannot be read.
     #[error("{0}: {1}")]
     Catalogue(PathBuf, String),
+    /// A tape that is much longer than what is in files.
+    #[error("more than {0} inputs of the tape are not in files yet: let tidegate serve run once, which stores them")]
+    NotStored(u64),
     /// A thread of the store has ended before its time.
     #[error("the store's follower has stopped")]
     Stopped,

@@ -37,7 +37,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::{StoreTable, StoredFile};
-use tidegate_core::{Bar, Instrument, Interval, Nanos};
+use tidegate_core::{Bar, Bounds, Instrument, Interval, Nanos};
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads that run queries: whoever answers tools must not wait for them.
@@ -66,6 +66,8 @@ pub struct Store {
 struct Shared {
     folder: PathBuf,
     view: Mutex<View>,
+    /// Held while the catalogue is being replaced.
+    changing: Mutex<()>,
     folds: Mutex<Option<Folds>>,
     runtime: Option<Runtime>,
 }
@@ -109,7 +111,21 @@ impl Store {
             .map_err(io_error(&folder))?;
         let seen = catalogue.last_seq;
         let view = Mutex::new(View { catalogue, seen, ..View::default() });
-        Ok(Store { shared: Arc::new(Shared { folder, view, folds: Mutex::new(None), runtime: Some(runtime) }) })
+        let (changing, folds) = (Mutex::new(()), Mutex::new(None));
+        Ok(Store { shared: Arc::new(Shared { folder, view, changing, folds, runtime: Some(runtime) }) })
+    }
+
+    /// A moment of the store of a folder and of the tape that it follows, for whoever only reads: another process
+    /// may be filling it.
+    ///
+    /// # Errors
+    /// [`ParquetStoreError`] where the catalogue or the tape cannot be read.
+    pub fn read(folder: &Path, tape: &Path, bounds: Bounds) -> Result<Store, ParquetStoreError> {
+        let store = Store::open(folder)?;
+        if tape.is_dir() {
+            follower::read_tail(&store, tape, bounds)?;
+        }
+        Ok(store)
     }
 
     /// Where it is.
@@ -131,7 +147,7 @@ impl Store {
         change: impl FnOnce(&mut Catalogue),
         also: impl FnOnce(&mut View),
     ) -> Result<(), ParquetStoreError> {
-        // Only the librarian, and whoever makes a past before it starts, change it.
+        let _alone = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut catalogue = (*self.view().catalogue).clone();
         change(&mut catalogue);
         catalogue.write(self.folder())?;

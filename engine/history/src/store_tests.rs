@@ -33,7 +33,7 @@ fn instrument(number: u32) -> Instrument {
     }
 }
 
-/// A market of `instruments` that trades, late and with gaps, a second and a half a step.
+/// A market of `instruments` that trades, late and with gaps, a step every three seconds.
 struct Traded {
     engine: Engine,
     chance: SmallRng,
@@ -55,7 +55,7 @@ impl Traded {
     }
 
     fn now(&self) -> Nanos {
-        Nanos::new(START * Nanos::SECOND.raw() + self.steps * 1_500_000_000)
+        Nanos::new(START * Nanos::SECOND.raw() + self.steps * 3_000_000_000)
     }
 
     fn step(&mut self, recorder: &mut Recorder) {
@@ -129,9 +129,9 @@ fn every_input_is_seen_once_while_tail_recent_files_and_days_change() {
     market.define(&mut recorder);
     let mut censuses = 0;
     // Two and a half days.
-    for step in 0..140_000 {
+    for step in 0..70_000 {
         market.step(&mut recorder);
-        if step % 9_000 == 0 {
+        if step % 7_000 == 0 {
             let [rows, distinct, first, last] = census(&store);
             assert_eq!((rows, distinct, first), (last, last, 1), "at step {step}");
             censuses += 1;
@@ -139,6 +139,8 @@ fn every_input_is_seen_once_while_tail_recent_files_and_days_change() {
     }
     let last = market.engine.seq();
     recorder.finish().unwrap();
+    let read = Store::read(&parquet, &tape, BOUNDS).unwrap();
+    assert_eq!(census(&read), [last as i64, last as i64, 1, last as i64], "as another process reads it");
     wait_for(&store, last);
     assert_eq!(census(&store), [last as i64, last as i64, 1, last as i64]);
     let extent = store.extent();

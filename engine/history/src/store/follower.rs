@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Tasks that wait for the librarian: the follower waits for room, as it can.
 const TASKS_MAX: usize = 2;
 
+/// Rows that are read into memory where nobody has put them into files: some 1 GB.
+const UNSTORED_ROWS_MAX: u64 = 4_000_000;
+
 /// Follows a tape into a store until it is told to stop.
 pub struct Follower {
     stop: Option<Sender<()>>,
@@ -66,7 +69,7 @@ impl Follower {
             let at_work = std::thread::Builder::new().name("librarian".to_owned());
             let librarian =
                 at_work.spawn(move || librarian.run(&given)).map_err(crate::parquet_file::io_error(store.folder()))?;
-            let followed = Following::new(store, reader, bounds, tasks, sizes.tail_rows).run(&stopped);
+            let followed = Following::new(store, reader, bounds, sizes.tail_rows, Some(tasks)).run(&stopped);
             // Its first failure is why the follower could not go on.
             librarian.join().unwrap_or(Err(ParquetStoreError::Stopped))?;
             followed
@@ -96,11 +99,20 @@ impl Drop for Follower {
     }
 }
 
+/// Reads what has been written to `tape` and is not in the files of `store`, into memory alone.
+pub(super) fn read_tail(store: &Store, tape: &Path, bounds: Bounds) -> Result<(), ParquetStoreError> {
+    let reader = TapeReader::follow(tape, store.view().catalogue.next_segment);
+    let mut following = Following::new(store.clone(), reader, bounds, UNSTORED_ROWS_MAX, None);
+    following.catch_up()?;
+    following.show()
+}
+
 /// The thread's side.
 struct Following {
     store: Store,
     reader: TapeReader,
-    tasks: Sender<Task>,
+    /// To the librarian; `None` where nothing is put into files.
+    tasks: Option<Sender<Task>>,
     tail_rows: u64,
     /// Rows that nobody sees yet.
     rows: Rows,
@@ -115,7 +127,13 @@ struct Following {
 }
 
 impl Following {
-    fn new(store: Store, reader: TapeReader, bounds: Bounds, tasks: Sender<Task>, tail_rows: u64) -> Following {
+    fn new(
+        store: Store,
+        reader: TapeReader,
+        bounds: Bounds,
+        tail_rows: u64,
+        tasks: Option<Sender<Task>>,
+    ) -> Following {
         let stored = store.view().catalogue.last_seq;
         *store.folds() = Some(Folds::new(bounds));
         let shown = Instant::now();
@@ -179,8 +197,11 @@ impl Following {
             self.segment = Some(SegmentBars { segment, day });
         }
         let heads = std::mem::take(&mut self.heads);
-        let is_full = self.part.as_ref().is_some_and(|part| part.day != day || part.rows >= self.tail_rows);
-        if is_full {
+        if self.tasks.is_none() && self.part.as_ref().is_some_and(|part| part.rows >= self.tail_rows) {
+            return Err(ParquetStoreError::NotStored(self.tail_rows));
+        }
+        let is_full = |part: &Part| part.day != day || part.rows >= self.tail_rows;
+        if self.tasks.is_some() && self.part.as_ref().is_some_and(is_full) {
             self.freeze()?;
         }
         let mut folds = self.store.folds();
@@ -216,7 +237,7 @@ impl Following {
     /// Hands the rows in memory to the librarian; queries see them all the while.
     fn freeze(&mut self) -> Result<(), ParquetStoreError> {
         self.show()?;
-        let Some(part) = self.part.take() else { return Ok(()) };
+        let Some(part) = self.part.take_if(|_| self.tasks.is_some()) else { return Ok(()) };
         let rows = {
             let mut view = self.store.view();
             let rows = Arc::new(std::mem::take(&mut view.tail));
@@ -246,7 +267,8 @@ impl Following {
     }
 
     fn give(&self, task: Task) -> Result<(), ParquetStoreError> {
-        self.tasks.send(task).map_err(|_| ParquetStoreError::Stopped)
+        let Some(tasks) = &self.tasks else { return Ok(()) };
+        tasks.send(task).map_err(|_| ParquetStoreError::Stopped)
     }
 }
 

@@ -183,6 +183,19 @@ impl TapeReader {
         head.map_err(|source| TapeError::Segment { path: path.clone(), source })
     }
 
+    /// The time of the first input; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`TapeError`] where the tape's beginning cannot be read.
+    pub fn begins_at(mut self) -> Result<Option<Nanos>, TapeError> {
+        while let Some(step) = self.read_next()? {
+            if let Step::Input(Recorded { ts, .. }) = step {
+                return Ok(Some(ts));
+            }
+        }
+        Ok(None)
+    }
+
     /// What comes next; `None` at the end. The head of a segment that simply continues the one before is
     /// left out: the same state is there already.
     ///

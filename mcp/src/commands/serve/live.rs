@@ -9,7 +9,9 @@ use crate::data_folder::{DataFolder, Endpoint};
 use crate::directory::Directory;
 use crate::engine;
 use crate::listen;
+use crate::history::History;
 use crate::live::{Connection, Live, WhenFull};
+use crate::past::Past;
 use crate::playback::Format;
 use crate::server::{Facade, serve_http};
 use crate::wire::{Data, Mode, Run};
@@ -33,6 +35,8 @@ pub(super) struct Plan {
     pub connections: Vec<Connection>,
     /// The exchange behind the connections, where it is one of ours.
     pub exchange: Option<Simulated>,
+    /// What was before the recording, where it is simulated too.
+    pub past: Option<Arc<Past>>,
 }
 
 /// Connects, records, and answers.
@@ -54,10 +58,11 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
         Some(plan) => plan,
         None => simulated(options, &live, tape)?,
     };
+    let history = History::follow(&plan.tape, config.bounds(), plan.past)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
-    let facade = Facade::new(client.clone(), directory, run);
+    let facade = Facade::new(client.clone(), directory, run).with_history(history.reader());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
@@ -70,7 +75,9 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
         say(&banner(&plan.what, plan.data, &plan.tape, &endpoint))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
         engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await.map(|_| ())
-    })
+    })?;
+    // The engine has closed the tape: now the rest of it can be stored.
+    history.finish()
 }
 
 /// A venue, or somebody who speaks as it does.
@@ -98,6 +105,7 @@ fn connected(options: &Serve, format: Format, tape: &Path, when_full: WhenFull) 
         tape: tape.to_owned(),
         connections: vec![connection],
         exchange: None,
+        past: None,
     })
 }
 

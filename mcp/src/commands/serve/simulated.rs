@@ -4,6 +4,7 @@ use super::live::Plan;
 use crate::cli::Serve;
 use crate::clock;
 use crate::live::{Connection, Live, WhenFull};
+use crate::past::Past;
 use crate::wire::{Data, rfc3339};
 use anyhow::Context;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use tidegate_feeds::exchange::market::{Listed, Settings as ExchangeSettings, Sim
 use tidegate_feeds::exchange::serve;
 use tidegate_feeds::sim::{Settings, SimMarket, Universe};
 use tidegate_feeds::venue::Venue;
+use tidegate_history::tape::TapeReader;
 use tokio::net::TcpListener;
 
 /// A simulated market that nobody can connect to yet.
@@ -33,6 +35,11 @@ pub(super) fn simulated(options: &Serve, live: &Live, tape: PathBuf) -> anyhow::
     let settings = Settings { seed: options.seed, rate_percent: 100 };
     let what = format!("{} simulated instruments{}", options.instruments, closed_time(live, &recorded));
     let market = SimMarket::start(universe, settings, now, &prices)?;
+    let begins = match live.recorded_until() {
+        Some(_) => TapeReader::open(&tape, |_| {})?.begins_at()?.unwrap_or(now),
+        None => now,
+    };
+    let past = Past::before(begins, options.seed)?;
     Ok(Plan {
         name: "simulated".to_owned(),
         what,
@@ -40,6 +47,7 @@ pub(super) fn simulated(options: &Serve, live: &Live, tape: PathBuf) -> anyhow::
         tape,
         connections: Vec::new(),
         exchange: Some(Simulated { market, listed }),
+        past: Some(Arc::new(past)),
     })
 }
 
