@@ -24,6 +24,9 @@ pub enum Venue {
     Angel,
 }
 
+/// Where Angel One's stream is on its host.
+const ANGEL_PATH: &str = "/smart-stream";
+
 const fn seconds(count: i64) -> Nanos {
     Nanos::new(count * Nanos::SECOND.raw())
 }
@@ -98,7 +101,8 @@ impl Venue {
         };
         match self {
             Venue::Kraken => plain("/v2", Some(Version::V2.url())),
-            Venue::Kite | Venue::Angel => plain("/", None),
+            Venue::Kite => plain("/", None),
+            Venue::Angel => plain(ANGEL_PATH, None),
             Venue::Binance(market) => {
                 let stream_url =
                     at.map_or_else(|| market.stream_url().to_owned(), |address| format!("ws://{address}/stream"));

@@ -20,6 +20,8 @@ pub enum Fault {
     Delay(Nanos),
     /// A message ends in its middle.
     Truncate,
+    /// A message bears another checksum than its own, where the protocol has one.
+    Checksum,
     /// Instead of this message, and from here on, nothing is said. The socket lives, and answers pings.
     Mute,
     /// From here on nothing is said, read or answered, as if the cable were cut.
