@@ -94,11 +94,13 @@ fn capture(messages: u64) -> String {
         say(&mut text, "bookTicker", &format!(r#""u":{n},"b":"{price}.01","B":"1","a":"{price}.02","A":"1""#));
         if n == messages / 4 {
             let last = n - 7;
-            writeln!(
-                text,
-                "{ts} {{\"lastUpdateId\":{last},\"bids\":[[\"60000.01\",\"1\"]],\"asks\":[[\"60100.00\",\"2\"]]}}"
-            )
-            .unwrap();
+            // As many levels as a snapshot can be asked for: nobody takes them for all.
+            let side = |worst: u64, step: i64| {
+                let levels = (0..5).map(|at| format!(r#"["{}.01","1"]"#, worst.saturating_add_signed(step * at)));
+                levels.collect::<Vec<_>>().join(",")
+            };
+            let (bids, asks) = (side(59_996, 1), side(60_104, -1));
+            writeln!(text, r#"{ts} {{"lastUpdateId":{last},"bids":[{bids}],"asks":[{asks}]}}"#).unwrap();
         }
         say(&mut text, "trade", &format!(r#""t":{n},"p":"{price}.01","q":"0.5","T":{},"m":true"#, ts / 1_000_000));
     }
@@ -111,7 +113,7 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     std::fs::write(&path, text).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let reserve = Arc::new(Reserve::new(vec![path], speed).unwrap());
+    let reserve = Arc::new(Reserve::new(Venue::Binance(Market::Spot), vec![path], speed).unwrap());
     let exchange = tokio::spawn(exchange::serve(listener, reserve));
     let venue = Venue::Binance(Market::Spot);
     let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));

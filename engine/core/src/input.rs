@@ -23,6 +23,15 @@ pub enum Fact {
     SnapshotComplete = 1,
     /// The venue delivers no more.
     Closed = 2,
+    /// After [`Fact::SnapshotComplete`]: the snapshot ends where the bids do.
+    AllBids = 3,
+    /// After [`Fact::SnapshotComplete`]: the snapshot ends where the asks do.
+    AllAsks = 4,
+}
+
+impl Fact {
+    /// Every fact, by code.
+    const ALL: [Fact; 5] = [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed, Fact::AllBids, Fact::AllAsks];
 }
 
 /// Why part of a stream is missing.
@@ -215,9 +224,7 @@ impl Input {
             STATE => Input::State {
                 id: InstrumentId(from.get(Buf::try_get_u32_le)?),
                 family: from.code("family", Family::from_code)?,
-                fact: from.code("fact", |code| {
-                    [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed].get(usize::from(code)).copied()
-                })?,
+                fact: from.code("fact", |code| Fact::ALL.get(usize::from(code)).copied())?,
             },
             GAP => Input::Gap(decode_gap(&mut from)?),
             TIME => Input::Time,

@@ -70,6 +70,11 @@ fn the_layout_of_every_input_is_fixed() {
             "07000000 02 02".to_owned(),
         ),
         (
+            Input::State { id: InstrumentId(7), family: Family::Book, fact: Fact::AllAsks },
+            65,
+            "07000000 00 04".to_owned(),
+        ),
+        (
             Input::Gap(Gap { id: None, family: Family::Trades, cause: GapCause::Restart, from: 8, to: 9 }),
             66,
             "ffffffff 01 01 0800000000000000 0900000000000000".to_owned(),

@@ -70,7 +70,9 @@ impl Floor {
 
     /// A client has gone.
     pub(super) fn forget(&mut self, client: u64) {
-        self.feeds.values_mut().for_each(|feed| drop(feed.clients.remove(&client)));
+        for feed in self.feeds.values_mut() {
+            feed.clients.remove(&client);
+        }
     }
 
     /// Packets of what has changed, and whom they are for.

@@ -80,8 +80,10 @@ impl Floor {
         for pair in self.pairs.values_mut() {
             pair.trade_clients.remove(&client);
             pair.ticker_clients.remove(&client);
-            pair.books.values_mut().for_each(|book| drop(book.clients.remove(&client)));
-            pair.books.retain(|_, book| !book.clients.is_empty());
+            pair.books.retain(|_, book| {
+                book.clients.remove(&client);
+                !book.clients.is_empty()
+            });
         }
     }
 
