@@ -14,6 +14,8 @@ use tidegate_core::{Instrument, Price, Qty, Settlement, Terms};
 
 /// Longest list that is read, in bytes: several times the longer one.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How much of a wrong value is repeated.
+const SHOWN: usize = 40;
 
 /// Why a list of instruments is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,18 @@ pub enum MasterError {
         line: u64,
         /// Its name in the head.
         column: &'static str,
+        /// What stands there, cut to a few words.
+        value: String,
+    },
+    /// An entry cannot be read.
+    #[error("instrument master: entry {number}, {key}, field {field}: {value:?} makes no sense")]
+    Entry {
+        /// Number of the entry, from 1.
+        number: u64,
+        /// Whose it is.
+        key: String,
+        /// Which field.
+        field: &'static str,
         /// What stands there, cut to a few words.
         value: String,
     },
@@ -79,9 +93,19 @@ pub fn find(
     keys: &[String],
     as_of_days: Option<i32>,
 ) -> Result<Vec<(String, Instrument)>, MasterError> {
+    find_within(BYTES_MAX, venue, list, keys, as_of_days)
+}
+
+fn find_within(
+    bytes_max: u64,
+    venue: Venue,
+    list: impl Read,
+    keys: &[String],
+    as_of_days: Option<i32>,
+) -> Result<Vec<(String, Instrument)>, MasterError> {
     let mut wanted = Wanted { found: keys.iter().map(|key| (key.clone(), None)).collect() };
     // One byte more than may be: whoever comes to it has read too much.
-    let mut list = BufReader::new(list.take(BYTES_MAX + 1));
+    let mut list = BufReader::new(list.take(bytes_max + 1));
     let result = match venue {
         Venue::Kite => kite::read(&mut list, &mut wanted),
         Venue::Angel => angel::read(&mut list, &mut wanted),

@@ -78,9 +78,19 @@ fn what_makes_no_sense_is_named_with_its_place() {
     }
     let angel = |from, to, key| complaint(Venue::Angel, ANGEL, from, to, key);
     for (from, to, key, expect) in [
-        ("\"token\":\"1594\"", "\"token\":\"INFY\"", "NSE:INFY", "field token: \"INFY\" makes no sense at line 2"),
+        (
+            "\"token\":\"1594\"",
+            "\"token\":\"INFY\"",
+            "NSE:INFY",
+            "entry 1, NSE:INFY, field token: \"INFY\" makes no sense",
+        ),
         ("5.000000", "5.00000001", "NSE:INFY", "field tick_size"),
-        ("26NOV2026", "26.11.2026", "NFO:NIFTY26NOV2626000CE", "field expiry: \"26.11.2026\" makes no sense at line 4"),
+        (
+            "26NOV2026",
+            "26.11.2026",
+            "NFO:NIFTY26NOV2626000CE",
+            "entry 3, NFO:NIFTY26NOV2626000CE, field expiry: \"26.11.2026\"",
+        ),
         ("\"lotsize\":\"1\"", "\"lotsize\":1", "NSE:INFY", "line 2 column"),
         ("\"}\n]", "\"}\n", "NSE:INFY", "EOF"),
     ] {
@@ -99,12 +109,16 @@ fn what_is_not_there_is_named() {
     assert!(matches!(found(Venue::Kraken, "", &[]), Err(MasterError::NoMaster)));
 }
 
-/// Bytes that never end cost no memory.
 #[test]
-fn a_list_without_end_is_given_up() {
-    let head = std::io::Cursor::new(KITE.to_owned());
-    let error = find(Venue::Kite, head.chain(std::io::repeat(b'\n')), &[], None).unwrap_err();
-    assert!(matches!(error, MasterError::TooLong), "{error}");
+fn a_list_that_is_too_long_is_given_up() {
+    for (venue, list) in [(Venue::Kite, KITE), (Venue::Angel, ANGEL)] {
+        let bytes = list.len() as u64;
+        let read = |bytes_max| find_within(bytes_max, venue, std::io::Cursor::new(list.to_owned()), &[], None);
+        assert!(read(bytes).is_ok());
+        assert!(matches!(read(bytes - 1), Err(MasterError::TooLong)));
+    }
+    let endless = find(Venue::Kite, std::io::repeat(b'x'), &[], None).unwrap_err().to_string();
+    assert!(endless.contains("line 1, "), "a line without end costs no memory: {endless}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub struct Gap {
     pub cause: GapCause,
     /// The first number that is missing: a venue sequence, a trade id, or (`Restart`) a tape `seq`.
     pub from: u64,
-    /// The first number that is there again.
+    /// The first number that is there again; not above `from` where the venue has begun to count anew.
     pub to: u64,
 }
 

@@ -339,3 +339,44 @@ fn chance_comes_as_often_as_it_should_and_again_with_its_seed() {
     let (drops, doubles) = (count(Fault::Drop), count(Fault::Duplicate));
     assert!((60..140).contains(&drops) && (880..1_120).contains(&doubles), "{drops} and {doubles}");
 }
+
+#[test]
+fn a_plan_is_read_from_text() {
+    let plan = |text: &str| text.parse::<Faults>().unwrap();
+    let faults = plan("drop=0.01,delay=50ms,seed=7,slow-reads=2s@1,half-open=0.0001");
+    assert_eq!(faults.seed, 7);
+    let expect = [
+        (Fault::Drop, 100),
+        (Fault::Delay(Nanos::new(50_000_000)), 100),
+        (Fault::SlowReads(Nanos::new(2_000_000_000)), 10_000),
+        (Fault::HalfOpen, 1),
+    ];
+    assert_eq!(faults.odds, expect);
+    let all = "duplicate=1,reorder=1,truncate=1,checksum=1,mute=1,shutdown=1.0,refuse=1,ignore=0.5000";
+    assert_eq!(plan(all).odds.len(), 8);
+    let built = Faults::seeded(7).often(Fault::Drop, 100);
+    assert_eq!(messages(&plan("drop=0.01,seed=7"), 3), messages(&built, 3));
+}
+
+#[test]
+fn what_is_no_plan_is_named_by_its_part() {
+    for (text, part, why) in [
+        ("", "", "name=value"),
+        ("drop=0.01,", "", "name=value"),
+        ("drop", "drop", "name=value"),
+        ("seed=1,drops=0.1", "drops=0.1", "the names are"),
+        ("drop=2", "drop=2", "odds are"),
+        ("drop=0", "drop=0", "odds are"),
+        ("drop=-0.1", "drop=-0.1", "odds are"),
+        ("drop=0.00001", "drop=0.00001", "odds are"),
+        ("delay=50", "delay=50", "a time is"),
+        ("delay=0ms", "delay=0ms", "a time is"),
+        ("delay=61s", "delay=61s", "a time is"),
+        ("delay=1s@x", "delay=1s@x", "odds are"),
+        ("seed=-1", "seed=-1", "a seed is"),
+        ("drop=0.1,drop=0.2", "drop=0.2", "said twice"),
+    ] {
+        let error = text.parse::<Faults>().unwrap_err();
+        assert!(error.part == part && error.why.contains(why), "{text}: {error}");
+    }
+}

@@ -1,16 +1,14 @@
 //! The JSON of Angel One: one array of flat objects, every value a text, prices in paise.
 
-use super::{MasterError, Wanted, named, price, qty};
+use super::{MasterError, SHOWN, Wanted, named, price, qty};
 use crate::angel::Exchange;
+use crate::angel::codec::TOKEN_BYTES;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::io::BufRead;
 use tidegate_core::{Instrument, OptionRight, Price, Qty, Terms};
-
-/// Longest value of a field, in bytes.
-const FIELD_BYTES_MAX: usize = 256;
 
 #[derive(Deserialize)]
 struct Row {
@@ -27,13 +25,36 @@ struct Row {
 
 pub(super) fn read(list: &mut impl BufRead, wanted: &mut Wanted) -> Result<(), MasterError> {
     let mut json = serde_json::Deserializer::from_reader(list);
-    json.deserialize_seq(Rows(wanted))?;
-    Ok(json.end()?)
+    let mut rows = Rows { wanted, number: 0, error: None };
+    let result = json.deserialize_seq(&mut rows).and_then(|()| json.end());
+    result.map_err(|error| rows.error.take().unwrap_or(MasterError::Json(error)))
 }
 
-struct Rows<'w>(&'w mut Wanted);
+struct Rows<'w> {
+    wanted: &'w mut Wanted,
+    /// Of the row, from 1.
+    number: u64,
+    /// serde can only carry a text, and the place that it knows is behind the row: the reason is kept here.
+    error: Option<MasterError>,
+}
 
-impl<'de> Visitor<'de> for Rows<'_> {
+impl Rows<'_> {
+    fn take(&mut self, row: &Row) -> Result<(), MasterError> {
+        self.number += 1;
+        let key = row.key();
+        if !self.wanted.is_wanted(&key) {
+            return Ok(());
+        }
+        let (symbol, instrument) = row.instrument(key.clone()).map_err(|(field, value)| {
+            let value = value.chars().take(SHOWN).collect();
+            MasterError::Entry { number: self.number, key: key.clone(), field, value }
+        })?;
+        self.wanted.put(&key, symbol, instrument);
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Rows<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,13 +63,9 @@ impl<'de> Visitor<'de> for Rows<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while let Some(row) = seq.next_element::<Row>()? {
-            let key = row.key();
-            if self.0.is_wanted(&key) {
-                let (symbol, instrument) = row.instrument(key.clone()).map_err(|(field, value)| {
-                    let shown: String = value.chars().take(40).collect();
-                    A::Error::custom(format_args!("{key}: field {field}: {shown:?} makes no sense"))
-                })?;
-                self.0.put(&key, symbol, instrument);
+            if let Err(error) = self.take(&row) {
+                self.error = Some(error);
+                return Err(A::Error::custom("instrument"));
             }
         }
         Ok(())
@@ -69,7 +86,7 @@ impl Row {
     fn instrument(&self, key: String) -> Result<(String, Instrument), (&'static str, &str)> {
         let exchange = (0..=u8::MAX).filter_map(Exchange::from_code).find(|it| it.prefix() == self.exch_seg);
         let exchange = exchange.ok_or(("exch_seg", self.exch_seg.as_str()))?;
-        let is_token = self.token.len() <= FIELD_BYTES_MAX && self.token.parse::<u64>().is_ok();
+        let is_token = self.token.len() <= TOKEN_BYTES && self.token.parse::<u64>().is_ok();
         if !is_token {
             return Err(("token", &self.token));
         }
@@ -84,8 +101,7 @@ impl Row {
         };
         let base = if expiry.is_some() { &self.name } else { key.split_once(':').map_or("", |(_, symbol)| symbol) };
         let mut instrument = named(key.clone(), "ANGEL", base, exchange.price_decimals());
-        let is_of_shares =
-            matches!(exchange, Exchange::NseCm | Exchange::NseFo | Exchange::BseCm | Exchange::BseFo);
+        let is_of_shares = matches!(exchange, Exchange::NseCm | Exchange::NseFo | Exchange::BseCm | Exchange::BseFo);
         let mut strike = None;
         // Elsewhere the unit of these numbers is not told.
         if is_of_shares && self.instrumenttype != "AMXIDX" {

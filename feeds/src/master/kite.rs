@@ -1,6 +1,6 @@
 //! The CSV of Kite: one line an instrument, the columns as its head names them.
 
-use super::{MasterError, Wanted, named, price, qty};
+use super::{MasterError, SHOWN, Wanted, named, price, qty};
 use crate::kite::Segment;
 use jiff::civil::Date;
 use std::io::{BufRead, Read};
@@ -8,8 +8,6 @@ use tidegate_core::{Instrument, OptionRight, Qty, Terms};
 
 /// Longest line, in bytes: an instrument has about a hundred.
 const LINE_BYTES_MAX: usize = 4_096;
-/// How much of a wrong value is repeated.
-const SHOWN: usize = 40;
 
 /// The columns that are read, by position in [`Row`].
 const COLUMNS: [&str; 9] = [
