@@ -70,11 +70,6 @@ fn the_layout_of_every_input_is_fixed() {
             "07000000 02 02".to_owned(),
         ),
         (
-            Input::State { id: InstrumentId(7), family: Family::Book, fact: Fact::AllAsks },
-            65,
-            "07000000 00 04".to_owned(),
-        ),
-        (
             Input::Gap(Gap { id: None, family: Family::Trades, cause: GapCause::Restart, from: 8, to: 9 }),
             66,
             "ffffffff 01 01 0800000000000000 0900000000000000".to_owned(),
@@ -105,6 +100,21 @@ fn the_layout_of_every_input_is_fixed() {
         bytes.push(0);
         assert_eq!(Input::decode(kind, VERSION, &bytes), Err(DecodeError::Long(kind)));
     }
+}
+
+/// Golden: the code of every fact.
+#[test]
+fn the_codes_of_the_facts_are_fixed() {
+    for (code, fact) in
+        [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed, Fact::AllBids, Fact::AllAsks].into_iter().enumerate()
+    {
+        let input = Input::State { id: InstrumentId(7), family: Family::Book, fact };
+        let mut bytes = Vec::new();
+        input.encode(&mut bytes);
+        assert_eq!(hex(&bytes), format!("07000000000{code}"));
+        assert_eq!(Input::decode(65, VERSION, &bytes), Ok(input));
+    }
+    assert!(Input::decode(65, VERSION, &[7, 0, 0, 0, 0, 5]).is_err());
 }
 
 /// Golden: the bits of every mark.
