@@ -97,5 +97,5 @@ fn a_market_that_cannot_be_connected_to_is_told_before_anything_is_touched() {
     refused(&data, &["serve", "--instruments", "3"], &["--instruments"]);
     let tape = folder.path().join("later.tape");
     fs::write(&tape, b"TIDETAPE\x09\0\0\0").unwrap();
-    refused(&data, &["exchange", text(&tape)], &["no capture of Binance"]);
+    refused(&data, &["exchange", text(&tape)], &["not a capture of a venue"]);
 }

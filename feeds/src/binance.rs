@@ -13,6 +13,9 @@ mod symbol;
 pub use codec::DecodeError;
 pub use session::BinanceSession;
 
+/// Levels of a side that a snapshot is asked for.
+const SNAPSHOT_LEVELS: usize = 1_000;
+
 /// Which of Binance's markets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Market {
@@ -59,7 +62,7 @@ impl Market {
             Market::UsdM => "/fapi/v1/depth",
             Market::CoinM => "/dapi/v1/depth",
         };
-        format!("{path}?symbol={symbol}&limit=1000")
+        format!("{path}?symbol={symbol}&limit={SNAPSHOT_LEVELS}")
     }
 
     /// The streams of a symbol: changes of the book, trades, best bid and ask. USD-M futures document only

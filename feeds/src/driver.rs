@@ -5,6 +5,7 @@ use crate::binance::codec::FRAME_BYTES_MAX;
 use crate::link::{Io, Link, LinkCounters};
 use futures::stream::{BoxStream, FuturesUnordered, SelectAll};
 use futures::{SinkExt, StreamExt, future::BoxFuture, stream::SplitSink};
+use hyper::header::HeaderMap;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_core::{Input, Instrument, InstrumentId, Nanos};
@@ -35,6 +36,8 @@ pub type SnapshotUrl = Box<dyn Fn(&str) -> String + Send>;
 pub struct Endpoints {
     /// The WebSocket.
     pub stream_url: String,
+    /// What the venue wants to be told when a connection is opened.
+    pub headers: HeaderMap,
     /// The REST answer with an order book; `None` where the venue sends it by itself.
     pub snapshot_url: Option<SnapshotUrl>,
 }
@@ -208,7 +211,10 @@ impl<S: Sink> Driver<S> {
     async fn carry_out(&mut self) {
         while let Some(io) = self.link.poll_io() {
             match io {
-                Io::Connect(generation) => self.pending.push(connect(generation, self.endpoints.stream_url.clone())),
+                Io::Connect(generation) => {
+                    let Endpoints { stream_url, headers, .. } = &self.endpoints;
+                    self.pending.push(connect(generation, stream_url.clone(), headers.clone()));
+                }
                 Io::Send(generation, text) => self.write(generation, Message::text(text)).await,
                 Io::Ping(generation) => self.write(generation, Message::Ping(Vec::new().into())).await,
                 Io::Close(generation) => {
@@ -248,12 +254,14 @@ pub fn install_tls_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-fn connect(generation: u64, url: String) -> BoxFuture<'static, Outcome> {
+fn connect(generation: u64, url: String, headers: HeaderMap) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let result = match open(&url).await {
+        let result = match open(&url, headers).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
-                tracing::warn!("cannot connect to {url}: {error}");
+                // What follows the address may be a secret.
+                let address = url.split('?').next().unwrap_or_default();
+                tracing::warn!("cannot connect to {address}: {error}");
                 Err(retry_after(&error))
             }
         };
@@ -261,10 +269,11 @@ fn connect(generation: u64, url: String) -> BoxFuture<'static, Outcome> {
     })
 }
 
-async fn open(url: &str) -> Result<Stream, WebSocketError> {
+async fn open(url: &str, headers: HeaderMap) -> Result<Stream, WebSocketError> {
     let config =
         WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
-    let request = url.into_client_request()?;
+    let mut request = url.into_client_request()?;
+    request.headers_mut().extend(headers);
     // Small messages at once: Nagle's algorithm would hold subscriptions back.
     connect_async_with_config(request, Some(config), true).await.map(|(stream, _)| stream)
 }

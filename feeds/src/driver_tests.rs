@@ -3,6 +3,7 @@
 use super::*;
 use crate::binance::{BinanceSession, Market};
 use crate::catalog::Catalog;
+use crate::credentials::Credentials;
 use crate::exchange::{self, reserve::Reserve};
 use crate::link::Budget;
 use crate::venue::Venue;
@@ -11,6 +12,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tidegate_core::{Bounds, Engine, Event as MarketEvent, Stamped};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -94,11 +96,13 @@ fn capture(messages: u64) -> String {
         say(&mut text, "bookTicker", &format!(r#""u":{n},"b":"{price}.01","B":"1","a":"{price}.02","A":"1""#));
         if n == messages / 4 {
             let last = n - 7;
-            writeln!(
-                text,
-                "{ts} {{\"lastUpdateId\":{last},\"bids\":[[\"60000.01\",\"1\"]],\"asks\":[[\"60100.00\",\"2\"]]}}"
-            )
-            .unwrap();
+            // As many levels as a snapshot can be asked for: nobody takes them for all.
+            let side = |worst: u64, step: i64| {
+                let levels = (0..5).map(|at| format!(r#"["{}.01","1"]"#, worst.saturating_add_signed(step * at)));
+                levels.collect::<Vec<_>>().join(",")
+            };
+            let (bids, asks) = (side(59_996, 1), side(60_104, -1));
+            writeln!(text, r#"{ts} {{"lastUpdateId":{last},"bids":[{bids}],"asks":[{asks}]}}"#).unwrap();
         }
         say(&mut text, "trade", &format!(r#""t":{n},"p":"{price}.01","q":"0.5","T":{},"m":true"#, ts / 1_000_000));
     }
@@ -111,7 +115,7 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     std::fs::write(&path, text).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let reserve = Arc::new(Reserve::new(vec![path], speed).unwrap());
+    let reserve = Arc::new(Reserve::new(Venue::Binance(Market::Spot), vec![path], speed).unwrap());
     let exchange = tokio::spawn(exchange::serve(listener, reserve));
     let venue = Venue::Binance(Market::Spot);
     let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
@@ -128,6 +132,45 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     driver.abort();
     exchange.abort();
     engine
+}
+
+/// What a client says when it opens a connection.
+async fn handshake(listener: &TcpListener) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0);
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_broker_is_told_who_comes() {
+    let kite = Credentials::kite("key", "token").unwrap();
+    let angel = Credentials::angel("e.y.J", "key", "A123", "feed").unwrap();
+    let angel_says = ["authorization: Bearer e.y.J", "x-api-key: key", "x-client-code: A123", "x-feed-token: feed"];
+    for (credentials, path, says) in [
+        (kite, "/?api_key=key&access_token=token", &["x-kite-version: 3"][..]),
+        (angel, "/smart-stream", &angel_says[..]),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoints = credentials.endpoints().unwrap();
+        let (_, real_path) = endpoints.stream_url.trim_start_matches("wss://").split_once('/').unwrap();
+        let stream_url = format!("ws://{}/{real_path}", listener.local_addr().unwrap());
+        let venue = credentials.venue();
+        let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
+        let link = Link::new(venue.session(), venue.limits(), connects, 1);
+        let sink = Applied { engine: fresh(), last_trade: 0, done: None };
+        let (_requests, receiver) = mpsc::channel(1);
+        let endpoints = Endpoints { stream_url, ..endpoints };
+        let driver = tokio::spawn(Driver::new(link, endpoints, clock, sink).unwrap().run(receiver));
+        let said = timeout(Duration::from_secs(30), handshake(&listener)).await.unwrap();
+        driver.abort();
+        assert!(said.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{said}");
+        for line in says {
+            assert!(said.contains(&format!("\r\n{line}\r\n")), "{line} in {said}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

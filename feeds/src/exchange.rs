@@ -1,15 +1,18 @@
 //! An exchange in the box: a venue's WebSocket and REST, served on loopback.
 //!
 //! - [`reserve`]: a capture served again as the venue would serve it, at any speed.
-//! - [`market`]: the simulated market, as Binance and Kite would serve it. [`faults`]: what may go wrong there.
+//! - [`market`]: the simulated market, as Binance, Kraken, Kite and Angel One would serve it. [`faults`]: what may
+//!   go wrong there.
 //!
 //! Whatever connects to it goes the whole way that it goes to a real venue: sockets, subscriptions,
 //! snapshots.
 
+mod angel;
 mod binance;
 mod client;
 pub mod faults;
 mod kite;
+mod kraken;
 pub mod market;
 pub mod reserve;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 pub mod codec;
 #[cfg(test)]
-mod encoder;
+pub(crate) mod encoder;
 pub mod session;
 
 pub use codec::DecodeError;

@@ -42,7 +42,7 @@ impl Version {
 }
 
 /// How many levels of each side are subscribed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Depth(u16);
 
 impl Depth {

@@ -4,6 +4,8 @@
 //!   [`angel`]: Indian exchanges through two brokers, which send packets: [`packet`].
 //! - [`capture`]: recorded venue messages, one a line.
 //! - [`catalog`]: what is known of instruments from dated files. [`sessions`]: when markets trade, likewise.
+//! - [`credentials`]: what brokers let their customers in with. [`master`]: what a broker's own list of instruments
+//!   says of those that are wanted.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
 //!   [`wire`]: what all codecs share.
 //! - [`link`]: a connection's life, still without I/O: back-off, budgets, liveness, rollover.
@@ -15,11 +17,13 @@ pub mod binance;
 pub mod capture;
 pub mod catalog;
 mod clock;
+pub mod credentials;
 pub mod driver;
 pub mod exchange;
 pub mod kite;
 pub mod kraken;
 pub mod link;
+pub mod master;
 pub mod packet;
 mod requests;
 pub mod session;

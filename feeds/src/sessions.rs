@@ -7,14 +7,19 @@ use std::collections::BTreeMap;
 use tidegate_core::Nanos;
 
 /// The files that are built in.
-const FILES: [&str; 3] = [
+const FILES: [&str; 6] = [
     include_str!("../../data/sessions/nse.toml"),
+    include_str!("../../data/sessions/nse-2026.toml"),
+    include_str!("../../data/sessions/nfo.toml"),
+    include_str!("../../data/sessions/nfo-2026.toml"),
     include_str!("../../data/sessions/crypto.toml"),
     include_str!("../../data/sessions/simulated.toml"),
 ];
 
 const MINUTE: i64 = 60 * Nanos::SECOND.raw();
 const MINUTES_A_DAY: i64 = 24 * 60;
+/// How many days ahead the next change is looked for: past any weekend.
+const DAYS_AHEAD: i64 = 7;
 
 /// What a market does during an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -24,6 +29,8 @@ pub enum Phase {
     PreOpen,
     /// Continuous trading.
     Open,
+    /// Orders are collected for the closing auction, of what has one; the rest may still trade.
+    ClosingAuction,
 }
 
 /// A part of a trading day.
@@ -50,6 +57,28 @@ pub enum Day {
         /// Nothing departs from the regular week.
         are_exceptions_known: bool,
     },
+}
+
+/// What a market does at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It trades, in this way.
+    Trading(Phase),
+    /// It does not trade.
+    Closed,
+    /// No file covers the market or the day.
+    Unknown,
+}
+
+/// A market's status and how long it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusAt {
+    /// The status.
+    pub status: Status,
+    /// The first instant of another one; `None` where there is none within a week.
+    pub until: Option<Nanos>,
+    /// False where the day may be a holiday, or have a special session, that no file lists.
+    pub are_exceptions_known: bool,
 }
 
 /// Why a file cannot be used.
@@ -128,7 +157,8 @@ struct Week {
 /// Trading hours by market, which is the part of an instrument key before the colon.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    by_market: BTreeMap<String, Week>,
+    /// Each market's weeks, the validities of which do not overlap.
+    by_market: BTreeMap<String, Vec<Week>>,
 }
 
 impl Sessions {
@@ -139,7 +169,9 @@ impl Sessions {
     pub fn built_in() -> Result<Sessions, SessionsError> {
         let mut sessions = Sessions::default();
         for text in FILES {
-            sessions.by_market.extend(Sessions::parse(text)?.by_market);
+            for (market, weeks) in Sessions::parse(text)?.by_market {
+                sessions.by_market.entry(market).or_default().extend(weeks);
+            }
         }
         Ok(sessions)
     }
@@ -151,15 +183,15 @@ impl Sessions {
     pub fn parse(text: &str) -> Result<Sessions, SessionsError> {
         let file: File = toml::from_str(text)?;
         let week = week(&file)?;
-        Ok(Sessions { by_market: file.markets.into_iter().map(|market| (market, week.clone())).collect() })
+        Ok(Sessions { by_market: file.markets.into_iter().map(|market| (market, vec![week.clone()])).collect() })
     }
 
     /// What is known of this day, in the market's own calendar.
     pub fn day(&self, market: &str, date: Date) -> Day {
-        let Some(week) = self.by_market.get(market) else { return Day::Unknown };
-        if date < week.valid_from || date > week.valid_to {
+        let weeks = self.by_market.get(market).into_iter().flatten();
+        let Some(week) = weeks.clone().find(|week| (week.valid_from..=week.valid_to).contains(&date)) else {
             return Day::Unknown;
-        }
+        };
         let trades = week.trades[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7];
         let midnight = i64::from(days(date)) * MINUTES_A_DAY - week.offset_minutes;
         let at = |minute: i64| Nanos::new((midnight + minute).saturating_mul(MINUTE));
@@ -167,6 +199,45 @@ impl Sessions {
         let intervals = week.phases.iter().filter(|_| trades).map(interval).collect();
         Day::Regular { intervals, are_exceptions_known: week.are_exceptions_known }
     }
+
+    /// What a market does at an instant, by the regular week.
+    pub fn status_at(&self, market: &str, at: Nanos) -> StatusAt {
+        // A market keeps its offset: the days of all its weeks begin at the same time.
+        let offset = self.by_market.get(market).and_then(|weeks| weeks.first()).map_or(0, |week| week.offset_minutes);
+        let today = (at.raw().div_euclid(MINUTE) + offset).div_euclid(MINUTES_A_DAY);
+        let (status, are_exceptions_known) = self.status_on(market, today, at);
+        let midnight = |day: i64| Nanos::new((day * MINUTES_A_DAY - offset).saturating_mul(MINUTE));
+        let ends = |day: i64| {
+            let intervals = match self.day(market, date(day)) {
+                Day::Regular { intervals, .. } => intervals,
+                Day::Unknown => Vec::new(),
+            };
+            let ends = intervals.into_iter().flat_map(|interval| [interval.from, interval.to]);
+            // A day's last end can be the next one's midnight, of which the next one tells.
+            let ends = ends.filter(move |&end| end < midnight(day + 1));
+            [midnight(day)].into_iter().chain(ends).map(move |end| (day, end))
+        };
+        let mut changes = (today..=today.saturating_add(DAYS_AHEAD)).flat_map(ends).filter(|&(_, end)| end > at);
+        let until = changes.find(|&(day, end)| self.status_on(market, day, end).0 != status).map(|(_, end)| end);
+        StatusAt { status, until, are_exceptions_known }
+    }
+
+    /// The status at an instant of a day since 1970, and whether the day's exceptions are known.
+    fn status_on(&self, market: &str, day: i64, at: Nanos) -> (Status, bool) {
+        match self.day(market, date(day)) {
+            Day::Unknown => (Status::Unknown, false),
+            Day::Regular { intervals, are_exceptions_known } => {
+                let interval = intervals.iter().find(|interval| (interval.from..interval.to).contains(&at));
+                (interval.map_or(Status::Closed, |interval| Status::Trading(interval.phase)), are_exceptions_known)
+            }
+        }
+    }
+}
+
+/// A day since 1970; days beyond the calendar are its ends, of which no file knows.
+fn date(day: i64) -> Date {
+    const EPOCH: Date = Date::constant(1970, 1, 1);
+    EPOCH.saturating_add(jiff::Span::new().days(day.clamp(-700_000, 2_900_000)))
 }
 
 fn week(file: &File) -> Result<Week, SessionsError> {
@@ -261,15 +332,15 @@ mod tests {
         let sessions = Sessions::built_in().unwrap();
         for (market, day) in [
             ("NSE", date(2010, 10, 17)),
-            ("NSE", date(2025, 1, 1)),
-            ("NFO", date(2021, 7, 5)),
+            ("NSE", date(2027, 1, 1)),
+            ("MCX", date(2021, 7, 5)),
             ("BINANCE", date(2020, 12, 31)),
             ("", date(2021, 7, 5)),
         ] {
             assert_eq!(sessions.day(market, day), Day::Unknown, "{market} {day}");
         }
         assert_ne!(sessions.day("NSE", date(2010, 10, 18)), Day::Unknown);
-        assert_ne!(sessions.day("NSE", date(2024, 12, 31)), Day::Unknown);
+        assert_ne!(sessions.day("NSE", date(2026, 12, 31)), Day::Unknown);
     }
 
     #[test]
@@ -289,11 +360,104 @@ mod tests {
         assert!(matches!(sessions.day("SIM", date(2024, 2, 29)), Day::Regular { are_exceptions_known: true, .. }));
     }
 
+    fn utc(text: &str) -> Nanos {
+        let at: jiff::Timestamp = text.parse().unwrap();
+        Nanos::new(i64::try_from(at.as_nanosecond()).unwrap())
+    }
+
+    /// Status and next change of a market at a time in India.
+    fn at(market: &str, time: &str) -> (Status, Option<Nanos>) {
+        let it = Sessions::built_in().unwrap().status_at(market, utc(&format!("{time}+05:30")));
+        (it.status, it.until)
+    }
+
+    #[test]
+    fn the_end_of_the_day_moves_with_the_closing_auction() {
+        use Phase::{ClosingAuction, Open, PreOpen};
+        use Status::{Closed, Trading, Unknown};
+        // The last Friday before, and the first Monday with the auction; each line holds until the next.
+        for (market, lines) in [
+            (
+                "NSE",
+                &[
+                    ("2026-07-31T00:00:00", Closed),
+                    ("2026-07-31T09:00:00", Trading(PreOpen)),
+                    ("2026-07-31T09:15:00", Trading(Open)),
+                    ("2026-07-31T15:30:00", Closed),
+                    ("2026-08-03T09:00:00", Trading(PreOpen)),
+                    ("2026-08-03T09:15:00", Trading(Open)),
+                    ("2026-08-03T15:15:00", Trading(ClosingAuction)),
+                    ("2026-08-03T15:35:00", Closed),
+                    ("2026-08-04T09:00:00", Trading(PreOpen)),
+                ][..],
+            ),
+            (
+                "NFO",
+                &[
+                    ("2026-07-31T09:15:00", Trading(Open)),
+                    ("2026-07-31T15:30:00", Closed),
+                    ("2026-08-03T09:15:00", Trading(Open)),
+                    ("2026-08-03T15:40:00", Closed),
+                    ("2026-08-04T09:15:00", Trading(Open)),
+                ],
+            ),
+            (
+                "NSE",
+                &[
+                    ("2026-12-31T15:15:00", Trading(ClosingAuction)),
+                    ("2026-12-31T15:35:00", Closed),
+                    ("2027-01-01T00:00:00", Unknown),
+                ],
+            ),
+            ("NSE", &[("2010-10-17T23:59:59", Unknown), ("2010-10-18T00:00:00", Closed)]),
+        ] {
+            for pair in lines.windows(2) {
+                let [(from, status), (to, next)] = pair else { unreachable!() };
+                let end = utc(&format!("{to}+05:30"));
+                assert_eq!(at(market, from), (*status, Some(end)), "{market} {from}");
+                let last = Sessions::built_in().unwrap().status_at(market, end.plus(Nanos::new(-1)));
+                assert_eq!((last.status, last.until), (*status, Some(end)), "{market} before {to}");
+                assert!(!last.are_exceptions_known);
+                assert_eq!(at(market, to).0, *next, "{market} {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn around_the_clock_nothing_changes_but_what_is_known() {
+        let sessions = Sessions::built_in().unwrap();
+        let new_year = utc("2027-01-01T00:00:00Z");
+        for (market, at, status, until) in [
+            ("BINANCE", utc("2025-12-31T23:59:59Z"), Status::Trading(Phase::Open), None),
+            ("BINANCE", utc("2026-12-28T00:00:00Z"), Status::Trading(Phase::Open), Some(new_year)),
+            ("KRAKEN", new_year, Status::Unknown, None),
+            ("KRAKEN", utc("2020-12-31T23:00:00Z"), Status::Unknown, Some(utc("2021-01-01T00:00:00Z"))),
+            ("SIM", new_year, Status::Trading(Phase::Open), None),
+            ("NOWHERE", new_year, Status::Unknown, None),
+            ("SIM", Nanos::new(i64::MAX), Status::Unknown, None),
+            ("NSE", Nanos::new(i64::MIN), Status::Unknown, None),
+        ] {
+            let found = sessions.status_at(market, at);
+            assert_eq!((found.status, found.until), (status, until), "{market} {at}");
+        }
+    }
+
+    #[test]
+    fn no_two_files_say_something_of_the_same_day() {
+        for (market, weeks) in &Sessions::built_in().unwrap().by_market {
+            for (number, week) in weeks.iter().enumerate() {
+                let overlaps = |other: &&Week| week.valid_from <= other.valid_to && other.valid_from <= week.valid_to;
+                assert_eq!(weeks.iter().filter(overlaps).count(), 1, "{market}, file {number}");
+                assert_eq!(week.offset_minutes, weeks[0].offset_minutes, "{market}");
+            }
+        }
+    }
+
     #[test]
     fn a_senseless_value_is_named() {
         for (from, to, field) in [
             ("2010-10-18", "2010-13-18", "valid_from"),
-            ("2024-12-31", "2009-12-31", "valid_to"),
+            ("2026-08-02", "2009-12-31", "valid_to"),
             ("+05:30", "05:30", "utc_offset"),
             ("+05:30", "+05:60", "utc_offset"),
             ("15:30", "24:01", "to"),

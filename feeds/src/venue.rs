@@ -9,6 +9,7 @@ use crate::kite::{self, KiteSession};
 use crate::kraken::{KrakenSession, Settings, Version};
 use crate::link::{Limits, Rate};
 use crate::{Decimals, Session};
+use hyper::header::HeaderMap;
 use tidegate_core::{Instrument, Nanos};
 
 /// A venue.
@@ -23,6 +24,9 @@ pub enum Venue {
     /// Indian exchanges through Angel One.
     Angel,
 }
+
+/// Where Angel One's stream is on its host.
+const ANGEL_PATH: &str = "/smart-stream";
 
 const fn seconds(count: i64) -> Nanos {
     Nanos::new(count * Nanos::SECOND.raw())
@@ -90,21 +94,22 @@ impl Venue {
     }
 
     /// Where it is; with `at`, such as `127.0.0.1:9000`, where somebody speaks as it does. `None` where it is
-    /// reached with credentials only.
+    /// reached with credentials only: [`crate::credentials::Credentials::endpoints`].
     pub fn endpoints(self, at: Option<&str>) -> Option<Endpoints> {
         let plain = |path: &str, url: Option<&str>| {
             let stream_url = at.map(|address| format!("ws://{address}{path}")).or(url.map(str::to_owned))?;
-            Some(Endpoints { stream_url, snapshot_url: None })
+            Some(Endpoints { stream_url, headers: HeaderMap::new(), snapshot_url: None })
         };
         match self {
             Venue::Kraken => plain("/v2", Some(Version::V2.url())),
-            Venue::Kite | Venue::Angel => plain("/", None),
+            Venue::Kite => plain("/", None),
+            Venue::Angel => plain(ANGEL_PATH, None),
             Venue::Binance(market) => {
                 let stream_url =
                     at.map_or_else(|| market.stream_url().to_owned(), |address| format!("ws://{address}/stream"));
                 let rest = at.map_or_else(|| market.rest_url().to_owned(), |address| format!("http://{address}"));
                 let snapshot_url = move |symbol: &str| format!("{rest}{}", market.snapshot_path(symbol));
-                Some(Endpoints { stream_url, snapshot_url: Some(Box::new(snapshot_url)) })
+                Some(Endpoints { stream_url, headers: HeaderMap::new(), snapshot_url: Some(Box::new(snapshot_url)) })
             }
         }
     }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidegate_core::Nanos;
+use tidegate_feeds::exchange::faults::Faults;
 
 /// A market-data and risk engine with an MCP facade.
 #[derive(Debug, Parser)]
@@ -113,6 +114,10 @@ pub struct Serve {
     /// How many instruments the simulated market lists, beside its index.
     #[arg(long, default_value_t = 52, value_name = "N", conflicts_with_all = ["replay", "symbols"])]
     pub instruments: usize,
+    /// What goes wrong between the simulated market and the engine: odds of drop, duplicate, reorder, truncate, mute,
+    /// half-open, shutdown, refuse and ignore, and times of delay and slow-reads, such as drop=0.01,delay=50ms,seed=7.
+    #[arg(long, value_name = "SPEC", conflicts_with_all = ["replay", "symbols"])]
+    pub sim_faults: Option<Faults>,
     /// Seconds of tape in a second, or max.
     #[arg(long, default_value = "1", value_name = "N|max", requires = "replay")]
     pub speed: Speed,

@@ -79,6 +79,11 @@ impl Book {
         self.asks.complete_snapshot();
     }
 
+    /// The snapshot that has just been completed holds the whole side.
+    pub fn end_snapshot(&mut self, side: Side) {
+        self.side_mut(side).end_snapshot();
+    }
+
     /// Best level of each side of a complete snapshot and all changes since.
     pub fn top(&self) -> Top {
         Top { bid: self.bids.best(), ask: self.asks.best() }
@@ -295,6 +300,14 @@ impl Ladder {
         self.known_to = self.worst().map_or(Known::All, |worst| Known::To(worst.price));
         self.known_count = self.levels.len();
         self.snapshot_levels = u32::try_from(self.known_count).unwrap_or(u32::MAX);
+    }
+
+    /// A side as long as it may be can have forgotten a part of the snapshot.
+    fn end_snapshot(&mut self) {
+        if matches!(self.known_to, Known::To(_)) && self.levels.len() < self.levels_max {
+            self.known_to = Known::All;
+            self.known_count = self.levels.len();
+        }
     }
 
     fn worst(&self) -> Option<Level> {

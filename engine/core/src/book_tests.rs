@@ -40,6 +40,23 @@ fn answers_stop_where_the_snapshot_stopped() {
 }
 
 #[test]
+fn a_side_that_ends_with_its_snapshot_is_known_to_its_end() {
+    let mut book = snapshot(4, &[99, 98], &[101, 102, 103, 104]);
+    Side::BOTH.into_iter().for_each(|side| book.end_snapshot(side));
+    assert_eq!((book.known_to(Side::Bid), book.known_to(Side::Ask)), (Known::All, to(104)), "asks may be cut off");
+    book.set(Side::Bid, level(90, 5));
+    assert_eq!(prices(&book, Side::Bid, 10), [99, 98, 90]);
+    for price in [99, 98, 90] {
+        book.set(Side::Bid, level(price, 0));
+    }
+    assert!(!book.is_too_thin() && !book.is_exhausted(), "an empty side is as it should be");
+    for price in 90..95 {
+        book.set(Side::Bid, level(price, 1));
+    }
+    assert_eq!(book.known_to(Side::Bid), to(91), "what is forgotten is not known");
+}
+
+#[test]
 fn a_new_level_inside_is_known_and_a_removed_one_gone() {
     let mut book = snapshot(10, &[99, 97], &[101]);
     book.set(Side::Bid, level(98, 2));

@@ -23,6 +23,15 @@ pub enum Fact {
     SnapshotComplete = 1,
     /// The venue delivers no more.
     Closed = 2,
+    /// After [`Fact::SnapshotComplete`]: the snapshot ends where the bids do.
+    AllBids = 3,
+    /// After [`Fact::SnapshotComplete`]: the snapshot ends where the asks do.
+    AllAsks = 4,
+}
+
+impl Fact {
+    /// Every fact, by code.
+    const ALL: [Fact; 5] = [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed, Fact::AllBids, Fact::AllAsks];
 }
 
 /// Why part of a stream is missing.
@@ -86,7 +95,7 @@ pub struct Gap {
     pub cause: GapCause,
     /// The first number that is missing: a venue sequence, a trade id, or (`Restart`) a tape `seq`.
     pub from: u64,
-    /// The first number that is there again.
+    /// The first number that is there again; not above `from` where the venue has begun to count anew.
     pub to: u64,
 }
 
@@ -215,9 +224,7 @@ impl Input {
             STATE => Input::State {
                 id: InstrumentId(from.get(Buf::try_get_u32_le)?),
                 family: from.code("family", Family::from_code)?,
-                fact: from.code("fact", |code| {
-                    [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed].get(usize::from(code)).copied()
-                })?,
+                fact: from.code("fact", |code| Fact::ALL.get(usize::from(code)).copied())?,
             },
             GAP => Input::Gap(decode_gap(&mut from)?),
             TIME => Input::Time,

@@ -102,6 +102,21 @@ fn the_layout_of_every_input_is_fixed() {
     }
 }
 
+/// Golden: the code of every fact.
+#[test]
+fn the_codes_of_the_facts_are_fixed() {
+    for (code, fact) in
+        [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed, Fact::AllBids, Fact::AllAsks].into_iter().enumerate()
+    {
+        let input = Input::State { id: InstrumentId(7), family: Family::Book, fact };
+        let mut bytes = Vec::new();
+        input.encode(&mut bytes);
+        assert_eq!(hex(&bytes), format!("07000000000{code}"));
+        assert_eq!(Input::decode(65, VERSION, &bytes), Ok(input));
+    }
+    assert!(Input::decode(65, VERSION, &[7, 0, 0, 0, 0, 5]).is_err());
+}
+
 /// Golden: the bits of every mark.
 #[test]
 fn the_bits_of_the_flags_are_fixed() {

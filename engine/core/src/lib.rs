@@ -43,7 +43,7 @@ pub use event::{Body, Event, Family, Flags, Side};
 pub use frame::Frame;
 pub use inlets::Inlets;
 pub use input::{Fact, Gap, GapCause, Input};
-pub use instrument::{Instrument, InstrumentId, Settlement, Terms};
+pub use instrument::{Instrument, InstrumentId, OptionRight, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
 pub use ring::{Received, RingConsumer, RingProducer, ring};

@@ -443,7 +443,8 @@ const MANY: Bounds = Bounds { instruments_max: 6, ..BOUNDS };
 /// An input for any of several instruments.
 fn any_of_many() -> impl Strategy<Value = Input> {
     let ids = 0..MANY.instruments_max as u32;
-    let facts = prop_oneof![Just(Fact::Subscribed), Just(Fact::SnapshotComplete), Just(Fact::Closed)];
+    let facts = [Fact::Subscribed, Fact::SnapshotComplete, Fact::Closed, Fact::AllBids, Fact::AllAsks];
+    let facts = proptest::sample::select(facts.to_vec());
     let families = proptest::sample::select(Family::ALL.to_vec());
     prop_oneof![
         20 => (ids.clone(), any_input()).prop_map(|(id, input)| match input {

@@ -290,7 +290,9 @@ impl Stream {
                 self.judge_book();
                 return std::mem::take(&mut self.was_gapped);
             }
-            Fact::SnapshotComplete => {}
+            Fact::AllBids if has_snapshot => self.book.end_snapshot(Side::Bid),
+            Fact::AllAsks if has_snapshot => self.book.end_snapshot(Side::Ask),
+            Fact::SnapshotComplete | Fact::AllBids | Fact::AllAsks => {}
         }
         false
     }

@@ -15,9 +15,10 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a token on the wire.
 pub const TOKEN_BYTES: usize = 25;
 
-const LTP: usize = 51;
-const QUOTE: usize = 123;
-const SNAP_QUOTE: usize = 379;
+/// Bytes of a packet of each mode.
+pub(crate) const LTP: usize = 51;
+pub(crate) const QUOTE: usize = 123;
+pub(crate) const SNAP_QUOTE: usize = 379;
 const DEPTH20: usize = 443;
 
 /// Where the best five stand in a snap quote, and their size.

@@ -3,11 +3,11 @@
 use super::codec::{self, DecodeError, Kind, Message};
 use super::sequence::Verdict;
 use super::symbol::{Depth, Snapshot, Symbol};
-use super::{Market, control};
+use super::{Market, SNAPSHOT_LEVELS, control};
 use crate::requests::{ATTEMPTS_MAX, Requests};
 use crate::{Action, FrameError, Payload, Session, WireLevel};
 use std::collections::{BTreeMap, VecDeque};
-use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos};
+use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos, Side};
 
 /// Snapshots that wait for their symbol.
 const NAMELESS_MAX: usize = 16;
@@ -87,7 +87,8 @@ impl Session for BinanceSession {
         let result = match (decoded, self.symbols.get_mut(name)) {
             (Ok(Message::Snapshot { last, time, decimals, .. }), Some(symbol)) => {
                 symbol.widen(decimals, out);
-                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.clone() };
+                let is_whole = whole_sides(&levels);
+                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.clone(), is_whole };
                 Ok(symbol.handle_snapshot(self.market, &snapshot, out))
             }
             (Ok(_), _) => Err(DecodeError::UnknownStream),
@@ -214,7 +215,7 @@ impl BinanceSession {
                 needs_snapshot = symbol.handle_depth(self.market, depth, out);
             }
             Message::Snapshot { last, time, .. } => {
-                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
+                let snapshot = Snapshot::captured(last, time, now, levels);
                 needs_snapshot = symbol.handle_snapshot(self.market, &snapshot, out);
             }
             Message::Ticker { last, time, bid, ask, .. } => symbol.handle_ticker(now, last, time, bid, ask, out),
@@ -228,7 +229,7 @@ impl BinanceSession {
 
     fn handle_nameless(&mut self, now: Nanos, message: Message<'_>, levels: &[WireLevel], out: &mut Vec<Input>) {
         let Message::Snapshot { last, time, decimals, .. } = message else { return };
-        let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.to_vec() };
+        let snapshot = Snapshot::captured(last, time, now, levels);
         let verdict = |symbol: &Symbol| symbol.first_verdict(self.market, last);
         let connected = self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Apply));
         let too_old = || self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Gap));
@@ -262,6 +263,16 @@ impl BinanceSession {
             out,
         );
     }
+}
+
+/// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for. A side
+/// as long as a snapshot that others ask for may come from them, by way of a capture.
+fn whole_sides(levels: &[WireLevel]) -> [bool; 2] {
+    const OTHER_LIMITS: [usize; 6] = [5, 10, 20, 50, 100, 500];
+    Side::BOTH.map(|side| {
+        let count = levels.iter().filter(|level| level.side == side).count();
+        count < SNAPSHOT_LEVELS && !OTHER_LIMITS.contains(&count)
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::Catalog;
-use tidegate_core::{Bounds, Engine, Fact, GapCause, StreamState};
+use tidegate_core::{Bounds, Engine, Fact, GapCause, Known, StreamState};
 
 const ID: InstrumentId = InstrumentId(0);
 
@@ -290,9 +290,51 @@ fn a_symbol_is_subscribed_when_the_venue_says_so() {
     session
         .handle_snapshot(Nanos::new(2), "BTCUSDT", br#"{"lastUpdateId":5,"bids":[["9","1"]],"asks":[]}"#, &mut out)
         .unwrap();
-    assert!(matches!(out.last(), Some(Input::State { fact: Fact::SnapshotComplete, .. })));
+    assert!(out.iter().any(|input| matches!(input, Input::State { fact: Fact::SnapshotComplete, .. })));
     assert!(session.handle_snapshot(Nanos::new(3), "BTCUSDT", b"<html>", &mut out).is_err());
     assert_eq!(session.poll_action(), Some(Action::FetchSnapshot("BTCUSDT".to_owned())), "and it is asked for again");
+}
+
+/// What is known of the bids after a snapshot with so many of them.
+fn known_bids(count: usize) -> Known {
+    let (mut session, mut out) = connected(0);
+    let (id, _) = sent(&mut session);
+    say(&mut session, 1, &format!(r#"{{"result":null,"id":{id}}}"#), &mut out);
+    let bids: Vec<String> = (1..=count).map(|price| format!(r#"["{price}","1"]"#)).collect();
+    let body = format!(r#"{{"lastUpdateId":5,"bids":[{}],"asks":[["2000","1"]]}}"#, bids.join(","));
+    session.handle_snapshot(Nanos::new(2), "BTCUSDT", body.as_bytes(), &mut out).unwrap();
+    let bounds = Bounds { book_levels_max: 2_000, bars_max: 10, instruments_max: 1, stale_after: Nanos::new(i64::MAX) };
+    let mut engine = Engine::new(tidegate_core::Market::new(bounds), 0, Nanos::ZERO);
+    let instrument =
+        Box::new(Catalog::default().binance(Market::Spot, "BTCUSDT", crate::Decimals { price: 8, qty: 8 }));
+    for input in [Input::Define { id: ID, instrument }].into_iter().chain(out) {
+        engine.input(Nanos::new(2), &input, &mut |_: &_, _: tidegate_core::Stamped<'_>| {}).unwrap();
+    }
+    let stream = engine.market().stream(ID).unwrap();
+    assert_eq!((stream.state(Family::Book), stream.book.known_to(Side::Ask)), (StreamState::Live, Known::All));
+    stream.book.known_to(Side::Bid)
+}
+
+#[test]
+fn a_snapshot_shorter_than_asked_for_is_the_whole_side() {
+    let worst = Known::To(tidegate_core::Price::parse(b"1").unwrap().value);
+    for (count, expect) in [
+        (0, Known::All),
+        (1, Known::All),
+        (99, Known::All),
+        (999, Known::All),
+        (1_000, worst),
+        (1_001, worst),
+        (100, worst),
+        (20, worst),
+    ] {
+        assert_eq!(known_bids(count), expect, "{count} bids");
+    }
+    let mut captured = Harness::new(Market::Spot);
+    captured.snapshot(10, "8");
+    captured.depth(11, 11, None, "9");
+    let (_, stream) = captured.engine.market().streams().next().unwrap();
+    assert_eq!(stream.book.known_to(Side::Bid), worst, "nobody knows what the capture's was asked for");
 }
 
 #[test]

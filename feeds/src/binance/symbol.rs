@@ -26,6 +26,15 @@ pub(super) struct Snapshot {
     pub venue_ts: Option<Nanos>,
     pub receive_ts: Nanos,
     pub levels: Vec<WireLevel>,
+    /// By side's code: no level of the venue's lies beyond it.
+    pub is_whole: [bool; 2],
+}
+
+impl Snapshot {
+    /// One that stands in a capture, which does not tell how many levels were asked for.
+    pub fn captured(last: u64, venue_ts: Option<Nanos>, receive_ts: Nanos, levels: &[WireLevel]) -> Snapshot {
+        Snapshot { last, venue_ts, receive_ts, levels: levels.to_vec(), is_whole: [false; 2] }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -295,7 +304,9 @@ impl Symbol {
         let flags = flags.with(Flags::SNAPSHOT);
         let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
         self.push_message(flags, venue_ts, snapshot.receive_ts, &opening, &snapshot.levels, out);
-        out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });
+        let ends = [Fact::AllBids, Fact::AllAsks].into_iter().zip(snapshot.is_whole).filter(|(_, is_whole)| *is_whole);
+        let facts = [Fact::SnapshotComplete].into_iter().chain(ends.map(|(fact, _)| fact));
+        out.extend(facts.map(|fact| Input::State { id: self.id, family: Family::Book, fact }));
     }
 
     fn push_depth(&mut self, depth: &Depth, out: &mut Vec<Input>) {

@@ -188,6 +188,7 @@ impl Client {
                 Some(message)
             }
             Some(Fault::Truncate) => Some(cut(&message)),
+            Some(Fault::Checksum) => Some(falsify(message)),
             Some(Fault::Mute) => {
                 self.is_mute = true;
                 None
@@ -245,6 +246,16 @@ impl Client {
         self.held_until = None;
         self.mailbox.end(life);
     }
+}
+
+/// A message with another checksum, where it has one.
+fn falsify(message: Message) -> Message {
+    const NAME: &str = r#""checksum":"#;
+    let Message::Text(text) = &message else { return message };
+    let Some((before, after)) = text.split_once(NAME) else { return message };
+    let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    let other = after[..end].parse().unwrap_or(0u32) ^ 1;
+    Message::text(format!("{before}{NAME}{other}{}", &after[end..]))
 }
 
 /// The first half of a message.

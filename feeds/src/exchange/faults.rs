@@ -2,10 +2,16 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use tidegate_core::Nanos;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use tidegate_core::{Nanos, Qty};
 
 /// Odds are in so many parts.
 const ODDS: u32 = 10_000;
+/// Of a fault that lasts, unless said otherwise.
+const TIMED_ODDS: &str = "0.01";
+/// The longest of them.
+const SPAN_MAX: Nanos = Nanos::new(60 * Nanos::SECOND.raw());
 
 /// One thing that goes wrong. Times are of the market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub enum Fault {
     Delay(Nanos),
     /// A message ends in its middle.
     Truncate,
+    /// A message bears another checksum than its own, where the protocol has one.
+    Checksum,
     /// Instead of this message, and from here on, nothing is said. The socket lives, and answers pings.
     Mute,
     /// From here on nothing is said, read or answered, as if the cable were cut.
@@ -78,6 +86,38 @@ impl Faults {
         self
     }
 
+    /// Adds what one part of a text says.
+    fn with(self, part: &str) -> Result<Faults, &'static str> {
+        let (name, value) = part.split_once('=').ok_or("write it as name=value")?;
+        let fault = match name {
+            "seed" => {
+                let seed = value.parse().map_err(|_| "a seed is a whole number below 2^64")?;
+                return Ok(Faults { seed, ..self });
+            }
+            "delay" | "slow-reads" => {
+                let (time, odds) = value.split_once('@').unwrap_or((value, TIMED_ODDS));
+                let by = span(time).ok_or("a time is 1ms to 60s, such as 50ms or 2s")?;
+                let fault = if name == "delay" { Fault::Delay(by) } else { Fault::SlowReads(by) };
+                return Ok(self.often(fault, parse_odds(odds)?));
+            }
+            "drop" => Fault::Drop,
+            "duplicate" => Fault::Duplicate,
+            "reorder" => Fault::Reorder,
+            "truncate" => Fault::Truncate,
+            "checksum" => Fault::Checksum,
+            "mute" => Fault::Mute,
+            "half-open" => Fault::HalfOpen,
+            "shutdown" => Fault::Shutdown,
+            "refuse" => Fault::Refuse,
+            "ignore" => Fault::Ignore,
+            _ => {
+                return Err("the names are drop, duplicate, reorder, delay, truncate, checksum, mute, half-open, \
+                            shutdown, refuse, ignore, slow-reads and seed");
+            }
+        };
+        Ok(self.often(fault, parse_odds(value)?))
+    }
+
     /// What befalls one connection.
     pub(super) fn of_connection(&self, connection: u64) -> Plan {
         let planned = self.planned.iter().copied().filter(|planned| planned.connection == connection).collect();
@@ -85,6 +125,49 @@ impl Faults {
         let random = Pcg64Mcg::seed_from_u64(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(connection));
         Plan { planned, odds: self.odds.clone(), random, messages: 0, requests: 0 }
     }
+}
+
+/// Why a text is no plan of faults.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{part:?}: {why}")]
+pub struct FaultsError {
+    /// The part that is wrong, cut to a few words.
+    pub part: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// `drop=0.01,delay=50ms,seed=7`: the odds of each fault, from 0.0001 to 1. A time may name its odds too, as in
+/// `delay=50ms@0.002`; they are 0.01 otherwise.
+impl FromStr for Faults {
+    type Err = FaultsError;
+
+    fn from_str(text: &str) -> Result<Faults, FaultsError> {
+        let mut names = BTreeSet::new();
+        text.split(',').try_fold(Faults::default(), |faults, part| {
+            let is_new = names.insert(part.split('=').next());
+            let faults = if is_new { faults.with(part) } else { Err("it is said twice") };
+            faults.map_err(|why| FaultsError { part: part.chars().take(40).collect(), why })
+        })
+    }
+}
+
+/// A decimal between 0 and 1, in parts of [`ODDS`].
+fn parse_odds(text: &str) -> Result<u32, &'static str> {
+    let parsed = Qty::parse(text.as_bytes()).ok().map(|parsed| parsed.value.raw());
+    let part = 10i64.pow(u32::from(Qty::SCALE)) / i64::from(ODDS);
+    let odds = parsed.filter(|raw| raw % part == 0).and_then(|raw| u32::try_from(raw / part).ok());
+    odds.filter(|odds| (1..=ODDS).contains(odds)).ok_or("odds are 0.0001 to 1, with four decimals")
+}
+
+/// `50ms` or `2s`.
+fn span(text: &str) -> Option<Nanos> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1_000_000),
+        None => (text.strip_suffix('s')?, Nanos::SECOND.raw()),
+    };
+    let span = number.parse::<u32>().ok().map(|number| Nanos::new(i64::from(number) * unit))?;
+    (span > Nanos::ZERO && span <= SPAN_MAX).then_some(span)
 }
 
 /// The faults of one connection that are still to come.

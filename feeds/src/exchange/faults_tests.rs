@@ -3,8 +3,10 @@
 use super::super::market::Settings;
 use super::super::rig::{Follower, PAIRS, Rig, SHARES, Seen};
 use super::*;
+use crate::binance::Market;
 use crate::cases;
-use tidegate_core::{Family, Gap, GapCause};
+use crate::venue::Venue;
+use tidegate_core::{Family, Gap, GapCause, InstrumentId};
 
 /// The connection that things befall: the first one is the healthy twin that sets the pace.
 const VICTIM: u64 = 1;
@@ -20,13 +22,15 @@ fn at_request(count: u64, fault: Fault) -> Faults {
 
 /// Lets a market pass until its victim is healed, after so many seconds at least; the pace is that of a healthy
 /// follower, so no wall clock decides anything.
-async fn run<const TEST: usize>(keys: &[&str], faults: Faults, seconds: usize) -> (Rig, Follower) {
+async fn run<const TEST: usize>(venue: Venue, keys: &[&str], faults: Faults, seconds: usize) -> (Rig, Follower) {
     let settings = Settings { faults, ..Settings::default() };
     let mut rig = Rig::new::<TEST>(TEST as u64, settings).await;
     let mut healthy = rig.follow_live::<TEST>(&PAIRS).await;
-    let victim = rig.follow::<TEST>(keys).await;
-    let is_healed = |rig: &Rig, seen: &Seen| {
-        if keys == PAIRS { rig.is_settled(seen, keys) } else { rig.is_caught_up(seen) }
+    let victim = rig.follow_at::<TEST>(venue, keys).await;
+    let is_healed = |rig: &Rig, seen: &Seen| match venue {
+        Venue::Binance(_) => rig.is_settled(seen, keys),
+        Venue::Kraken => rig.shows_best(seen, keys),
+        Venue::Kite | Venue::Angel => rig.is_caught_up(seen),
     };
     for step in 0.. {
         rig.advance(2, &[&healthy, &victim]).await;
@@ -62,7 +66,7 @@ impl Trace {
 }
 
 async fn check_binance<const TEST: usize>(name: &str, faults: Faults, seconds: usize, expect: Trace) {
-    let (rig, victim) = run::<TEST>(&PAIRS, faults, seconds).await;
+    let (rig, victim) = run::<TEST>(Venue::Binance(Market::Spot), &PAIRS, faults, seconds).await;
     let seen = victim.seen.lock().unwrap();
     rig.check_books(&seen, &PAIRS);
     let (trades, missing) = rig.check_trades(&seen, &PAIRS);
@@ -72,7 +76,7 @@ async fn check_binance<const TEST: usize>(name: &str, faults: Faults, seconds: u
 }
 
 async fn check_kite<const TEST: usize>(name: &str, faults: Faults, seconds: usize, expect: Trace) {
-    let (rig, victim) = run::<TEST>(&SHARES, faults, seconds).await;
+    let (rig, victim) = run::<TEST>(Venue::Kite, &SHARES, faults, seconds).await;
     let seen = victim.seen.lock().unwrap();
     assert!(rig.is_caught_up(&seen));
     let packets = rig.check_views(&seen);
@@ -150,7 +154,7 @@ async fn kite_lost_doubled_and_late_packets_do_no_harm() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kite_an_older_packet_is_a_gap_and_the_next_one_is_right() {
     let faults = (20..100).step_by(3).fold(Faults::default(), |faults, at| faults.once(VICTIM, at, Fault::Reorder));
-    let (rig, victim) = run::<18>(&SHARES, faults, 30).await;
+    let (rig, victim) = run::<18>(Venue::Kite, &SHARES, faults, 30).await;
     let seen = victim.seen.lock().unwrap();
     assert!(rig.is_caught_up(&seen));
     assert_eq!(Trace::of(&seen), Trace { has_gaps: true, ..NO_TRACE });
@@ -171,6 +175,91 @@ async fn kite_a_failed_subscription_is_asked_for_again() {
     check_kite::<20>("refused", at_request(1, Fault::Refuse), 20, refused).await;
     check_kite::<20>("ignored", at_request(1, Fault::Ignore), 20, NO_TRACE).await;
     check_kite::<20>("read late", at_request(1, Fault::SlowReads(SECOND)), 20, NO_TRACE).await;
+}
+
+async fn check_kraken<const TEST: usize>(name: &str, faults: Faults, seconds: usize, expect: Trace) -> Vec<Gap> {
+    let (rig, victim) = run::<TEST>(Venue::Kraken, &PAIRS, faults, seconds).await;
+    let seen = victim.seen.lock().unwrap();
+    assert!(rig.shows_best(&seen, &PAIRS));
+    let (trades, missing) = rig.check_trades(&seen, &PAIRS);
+    println!("Kraken, {name}: {trades} trades, {missing} in {} gaps, {:?}", seen.gaps.len(), seen.counters);
+    assert_eq!(Trace::of(&seen), expect, "{name}");
+    assert!(trades > 10);
+    seen.gaps.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kraken_a_wrong_checksum_is_a_gap_and_the_book_comes_anew() {
+    let expect = Trace { has_gaps: true, ..NO_TRACE };
+    let gaps = check_kraken::<22>("wrong checksum", at_messages(40..140, Fault::Checksum), 30, expect).await;
+    let of_checksum = |gap: &Gap| (gap.family, gap.cause) == (Family::Book, GapCause::Checksum);
+    assert!(gaps.iter().all(of_checksum), "nothing else was wrong: {gaps:?}");
+    for id in [0, 1].map(InstrumentId) {
+        assert!(gaps.iter().any(|gap| gap.id == Some(id)), "{id:?}: {gaps:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kraken_what_is_lost_shows_in_checksum_and_number() {
+    let expect = Trace { has_gaps: true, ..NO_TRACE };
+    let gaps = check_kraken::<23>("lost", at_messages(40..120, Fault::Drop), 30, expect).await;
+    assert!(gaps.iter().any(|gap| gap.cause == GapCause::Checksum), "{gaps:?}");
+    let cut = Trace { decode_errors: 80, ..expect };
+    check_kraken::<23>("cut", at_messages(40..120, Fault::Truncate), 30, cut).await;
+    check_kraken::<23>("late", at_messages(40..41, Fault::Delay(SECOND)), 20, NO_TRACE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kraken_a_connection_without_life_is_left() {
+    let expect = Trace { losses: 1, has_gaps: true, ..NO_TRACE };
+    check_kraken::<24>("mute", at_messages(40..41, Fault::Mute), 30, expect).await;
+    check_kraken::<24>("half open", at_messages(40..41, Fault::HalfOpen), 30, expect).await;
+    check_kraken::<24>("shutdown", at_messages(40..41, Fault::Shutdown), 30, expect).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kraken_a_failed_subscription_is_asked_for_again() {
+    check_kraken::<25>("refused", at_request(6, Fault::Refuse), 20, NO_TRACE).await;
+    check_kraken::<25>("ignored", at_request(6, Fault::Ignore), 20, NO_TRACE).await;
+    check_kraken::<25>("never answered", at_request(100, Fault::Ignore), 30, Trace { losses: 1, ..NO_TRACE }).await;
+}
+
+async fn check_angel<const TEST: usize>(name: &str, faults: Faults, seconds: usize, expect: Trace) {
+    let (rig, victim) = run::<TEST>(Venue::Angel, &SHARES, faults, seconds).await;
+    let seen = victim.seen.lock().unwrap();
+    assert!(rig.is_caught_up(&seen));
+    let packets = rig.check_views(&seen);
+    println!("Angel, {name}: {packets} packets, {} gaps, {:?}", seen.gaps.len(), seen.counters);
+    assert_eq!(Trace::of(&seen), expect, "{name}");
+    assert!(packets > 10);
+    if expect.losses > 0 {
+        let is_lost = |gap: &&Gap| gap.family == Family::Book && gap.cause == GapCause::Disconnected;
+        assert!(seen.gaps.iter().filter(is_lost).count() >= SHARES.len() - 1, "{name}: {:?}", seen.gaps);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn angel_lost_cut_and_swapped_packets_are_gaps() {
+    let expect = Trace { has_gaps: true, ..NO_TRACE };
+    check_angel::<26>("lost", at_messages(10..30, Fault::Drop), 20, expect).await;
+    check_angel::<26>("cut", at_messages(10..30, Fault::Truncate), 20, Trace { decode_errors: 20, ..expect }).await;
+    check_angel::<26>("doubled", at_messages(10..40, Fault::Duplicate), 20, NO_TRACE).await;
+    check_angel::<26>("late", at_messages(10..11, Fault::Delay(SECOND)), 20, NO_TRACE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn angel_a_connection_without_life_is_left() {
+    let expect = Trace { losses: 1, has_gaps: true, ..NO_TRACE };
+    check_angel::<27>("mute", at_messages(20..21, Fault::Mute), 50, expect).await;
+    check_angel::<27>("half open", at_messages(20..21, Fault::HalfOpen), 50, expect).await;
+    check_angel::<27>("shutdown", at_messages(20..21, Fault::Shutdown), 30, expect).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn angel_a_failed_subscription_is_asked_for_again() {
+    let refused = Trace { decode_errors: 1, ..NO_TRACE };
+    check_angel::<28>("refused", at_request(1, Fault::Refuse), 30, refused).await;
+    check_angel::<28>("ignored", at_request(1, Fault::Ignore), 30, NO_TRACE).await;
 }
 
 /// Everything at once, by chance, on every connection.
@@ -249,4 +338,45 @@ fn chance_comes_as_often_as_it_should_and_again_with_its_seed() {
     let count = |fault| first.iter().filter(|it| **it == Some(fault)).count();
     let (drops, doubles) = (count(Fault::Drop), count(Fault::Duplicate));
     assert!((60..140).contains(&drops) && (880..1_120).contains(&doubles), "{drops} and {doubles}");
+}
+
+#[test]
+fn a_plan_is_read_from_text() {
+    let plan = |text: &str| text.parse::<Faults>().unwrap();
+    let faults = plan("drop=0.01,delay=50ms,seed=7,slow-reads=2s@1,half-open=0.0001");
+    assert_eq!(faults.seed, 7);
+    let expect = [
+        (Fault::Drop, 100),
+        (Fault::Delay(Nanos::new(50_000_000)), 100),
+        (Fault::SlowReads(Nanos::new(2_000_000_000)), 10_000),
+        (Fault::HalfOpen, 1),
+    ];
+    assert_eq!(faults.odds, expect);
+    let all = "duplicate=1,reorder=1,truncate=1,checksum=1,mute=1,shutdown=1.0,refuse=1,ignore=0.5000";
+    assert_eq!(plan(all).odds.len(), 8);
+    let built = Faults::seeded(7).often(Fault::Drop, 100);
+    assert_eq!(messages(&plan("drop=0.01,seed=7"), 3), messages(&built, 3));
+}
+
+#[test]
+fn what_is_no_plan_is_named_by_its_part() {
+    for (text, part, why) in [
+        ("", "", "name=value"),
+        ("drop=0.01,", "", "name=value"),
+        ("drop", "drop", "name=value"),
+        ("seed=1,drops=0.1", "drops=0.1", "the names are"),
+        ("drop=2", "drop=2", "odds are"),
+        ("drop=0", "drop=0", "odds are"),
+        ("drop=-0.1", "drop=-0.1", "odds are"),
+        ("drop=0.00001", "drop=0.00001", "odds are"),
+        ("delay=50", "delay=50", "a time is"),
+        ("delay=0ms", "delay=0ms", "a time is"),
+        ("delay=61s", "delay=61s", "a time is"),
+        ("delay=1s@x", "delay=1s@x", "odds are"),
+        ("seed=-1", "seed=-1", "a seed is"),
+        ("drop=0.1,drop=0.2", "drop=0.2", "said twice"),
+    ] {
+        let error = text.parse::<Faults>().unwrap_err();
+        assert!(error.part == part && error.why.contains(why), "{text}: {error}");
+    }
 }

@@ -20,7 +20,7 @@ const INDEX_QUOTE: usize = 28;
 const INDEX_FULL: usize = 32;
 const QUOTE: usize = 44;
 const FULL: usize = 184;
-const ROWS_A_SIDE: usize = 5;
+pub(super) const ROWS_A_SIDE: usize = 5;
 
 /// The token of what has this position in the universe.
 pub(super) const fn token(position: u32, segment: Segment) -> u32 {
@@ -171,11 +171,11 @@ fn without_time(packet: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Whole shares of a quantity in units of 10⁻⁸.
-fn units(raw: i128) -> u32 {
+pub(super) fn units(raw: i128) -> u32 {
     u32::try_from(raw / 10i128.pow(u32::from(Qty::SCALE))).unwrap_or(u32::MAX)
 }
 
-fn seconds(at: Nanos) -> u32 {
+pub(super) fn seconds(at: Nanos) -> u32 {
     u32::try_from(at.raw().div_euclid(Nanos::SECOND.raw())).unwrap_or_default()
 }
 

@@ -1,14 +1,15 @@
-//! The simulated market behind sockets: Binance spot at `/stream`, Kite at `/`, one market behind both.
+//! The simulated market behind sockets: Binance spot at `/stream`, Kite at `/`, Kraken at `/v2`, Angel One at
+//! `/smart-stream`, one market behind them all.
 //!
 //! The market's time is the only one: batches, heartbeats and faults wait for it, so whoever moves it by hand has
-//! an exchange without a clock. Every client has a bounded queue. A client of Binance's streams that does not
-//! keep up is sent away, as the venue does; one of Kite's gets fewer packets, and always the latest.
+//! an exchange without a clock. Every client has a bounded queue. A client that does not keep up is sent away, as
+//! Binance does; one of Kite's gets fewer packets, and always the latest.
 
 use super::binance::{self, Kind, Pair};
 use super::client::{Client, Life, Mailbox};
 use super::faults::{Fault, Faults};
 use super::kite::{self, Ticker};
-use super::{Reply, Socket, Venue};
+use super::{Reply, Socket, Venue, angel, kraken};
 use crate::binance::Market as BinanceMarket;
 use crate::kite::Segment;
 use crate::sim::{Output, SimMarket, Universe, What};
@@ -159,6 +160,8 @@ impl Venue for SimExchange {
             let protocol = match path.as_str() {
                 "/stream" => Protocol::Binance { streams: BTreeSet::new(), pinged_at: *self.now.borrow() },
                 "/" => Protocol::Kite { waiting: BTreeMap::new() },
+                "/v2" => Protocol::Kraken,
+                "/smart-stream" => Protocol::Angel,
                 _ => return,
             };
             let (client, mailbox) = self.state().enter(protocol);
@@ -187,6 +190,8 @@ enum Protocol {
     Kite {
         waiting: BTreeMap<u32, Bytes>,
     },
+    Kraken,
+    Angel,
 }
 
 struct State {
@@ -195,6 +200,8 @@ struct State {
     /// By position in the universe.
     pairs: BTreeMap<u32, Pair>,
     tickers: BTreeMap<u32, Ticker>,
+    kraken: kraken::Floor,
+    angel: angel::Floor,
     clients: BTreeMap<u64, (Client, Protocol)>,
     /// Clients so far.
     entered: u64,
@@ -212,19 +219,24 @@ impl State {
         }
         let index = market.index_position();
         tickers.insert(index, Ticker::new(index, Segment::Indices));
-        State { market, settings, pairs, tickers, clients: BTreeMap::new(), entered: 0, outputs: Vec::new() }
+        let (kraken, angel) = (kraken::Floor::new(&market), angel::Floor::new(&market));
+        let (clients, outputs) = (BTreeMap::new(), Vec::new());
+        State { market, settings, pairs, tickers, kraken, angel, clients, entered: 0, outputs }
     }
 
     fn enter(&mut self, protocol: Protocol) -> (u64, Arc<Mailbox>) {
         let number = self.entered;
         self.entered += 1;
         let messages_max = match protocol {
-            Protocol::Binance { .. } => self.settings.messages_max,
             // Heartbeats and answers need room beside the frames.
             Protocol::Kite { .. } => self.settings.messages_max.max(2 * FRAMES_MAX),
+            _ => self.settings.messages_max,
         };
-        let client = Client::new(self.market.now(), self.settings.faults.of_connection(number), messages_max);
+        let mut client = Client::new(self.market.now(), self.settings.faults.of_connection(number), messages_max);
         let mailbox = client.mailbox();
+        if let Protocol::Kraken = protocol {
+            client.answer(self.market.now(), Message::text(kraken::greeting()));
+        }
         self.clients.insert(number, (client, protocol));
         (number, mailbox)
     }
@@ -233,6 +245,8 @@ impl State {
         self.clients.remove(&number);
         self.pairs.values_mut().for_each(|pair| pair.forget(number));
         self.tickers.values_mut().for_each(|ticker| ticker.forget(number));
+        self.kraken.forget(number);
+        self.angel.forget(number);
     }
 
     /// Moves the market on, at most to the next point of the grid.
@@ -251,6 +265,14 @@ impl State {
         }
         if to == to.floor(GRID) {
             self.tell_packets(to);
+            for (listeners, text) in self.kraken.changes(&self.market) {
+                broadcast(&mut self.clients, listeners, to, text, None);
+            }
+        }
+        if to == to.floor(angel::PACKETS_EVERY) {
+            for (number, packet) in self.angel.packets(&self.market) {
+                broadcast(&mut self.clients, [&number], to, packet, None);
+            }
         }
         for (client, protocol) in self.clients.values_mut() {
             client.pass(to);
@@ -264,6 +286,9 @@ impl State {
                 {
                     client.answer(to, Message::Binary(Bytes::from_static(&[0])));
                 }
+                Protocol::Kraken if to.since(client.said_at()) >= kraken::HEARTBEAT_EVERY => {
+                    client.answer(to, Message::text(kraken::HEARTBEAT));
+                }
                 _ => {}
             }
         }
@@ -271,6 +296,10 @@ impl State {
 
     /// Tells at once what is told at once, and notes the rest.
     fn tell(&mut self, output: &Output) {
+        self.angel.change(output.instrument);
+        if let Some((listeners, text)) = self.kraken.tell(output) {
+            broadcast(&mut self.clients, listeners, output.at, text, None);
+        }
         if let Some(ticker) = self.tickers.get_mut(&output.instrument) {
             return ticker.change();
         }
@@ -285,13 +314,13 @@ impl State {
             }
             What::Trade { .. } | What::Top { .. } | What::Index(_) => return,
         };
-        broadcast(&mut self.clients, pair.clients(kind), output.at, text);
+        broadcast(&mut self.clients, pair.clients(kind), output.at, text, Some(binance::farewell));
     }
 
     fn tell_depth(&mut self, now: Nanos) {
         for pair in self.pairs.values_mut() {
             if let Some(text) = pair.depth(now) {
-                broadcast(&mut self.clients, pair.clients(Kind::Depth), now, text);
+                broadcast(&mut self.clients, pair.clients(Kind::Depth), now, text, Some(binance::farewell));
             }
         }
     }
@@ -347,6 +376,22 @@ impl State {
                 }
                 Err(refusal) => Some(refusal),
             },
+            Protocol::Kraken => {
+                for said in self.kraken.request(&self.market, number, text, is_refused) {
+                    match said {
+                        kraken::Said::Answer(text) => client.answer(now, Message::text(text)),
+                        kraken::Said::Data(text) => client.tell(now, Message::text(text), None),
+                    }
+                }
+                None
+            }
+            Protocol::Angel => match self.angel.request(&self.market, number, text, is_refused) {
+                angel::Said::Answer(text) => Some(text),
+                angel::Said::Packets(packets) => {
+                    packets.into_iter().for_each(|packet| client.tell(now, Message::Binary(packet), None));
+                    None
+                }
+            },
         };
         if let Some(answer) = answer {
             client.answer(now, Message::text(answer));
@@ -354,11 +399,18 @@ impl State {
     }
 }
 
-fn broadcast(clients: &mut BTreeMap<u64, (Client, Protocol)>, listeners: &BTreeSet<u64>, now: Nanos, text: String) {
-    let message = Message::text(text);
+/// Tells all who listen; `farewell` as in [`Client::tell`].
+fn broadcast<'a>(
+    clients: &mut BTreeMap<u64, (Client, Protocol)>,
+    listeners: impl IntoIterator<Item = &'a u64>,
+    now: Nanos,
+    message: impl Into<Message>,
+    farewell: Option<fn(Nanos) -> String>,
+) {
+    let message = message.into();
     for number in listeners {
         if let Some((client, _)) = clients.get_mut(number) {
-            client.tell(now, message.clone(), Some(binance::farewell));
+            client.tell(now, message.clone(), farewell);
         }
     }
 }

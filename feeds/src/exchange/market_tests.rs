@@ -62,6 +62,52 @@ async fn engines_at_kite_have_the_market_without_a_gap() {
     println!("{seconds} s of 3 shares and an index: {packets} packets, each one the market's, 0 gaps");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_at_kraken_have_the_whole_checked_book() {
+    let seconds = cases::count(2_000, 20_000).max(20);
+    let mut rig = Rig::new::<29>(10, Settings::default()).await;
+    let mut follower = rig.follow_at::<29>(venue::Venue::Kraken, &PAIRS).await;
+    for _ in 0..seconds {
+        rig.advance(SECOND, &[&follower]).await;
+        follower.wait("the best levels", |seen| rig.shows_best(seen, &PAIRS)).await;
+    }
+    let seen = follower.seen.lock().unwrap();
+    assert_eq!((seen.gaps.len(), seen.counters.losses, seen.counters.decode_errors), (0, 0, 0));
+    let levels = rig.check_books(&seen, &PAIRS);
+    assert_eq!(levels, 2 * 10 * PAIRS.len());
+    let (trades, missing) = rig.check_trades(&seen, &PAIRS);
+    assert!(trades > 10 && missing == 0, "{trades} trades, {missing} missing");
+    for id in [0, 1].map(InstrumentId) {
+        let stream = seen.engine.market().stream(id).unwrap();
+        let top = stream.book.top();
+        assert_eq!(stream.state(tidegate_core::Family::Quotes), tidegate_core::StreamState::Live);
+        let quote = stream.quote.map(|it| (it.bid.price, it.ask.price));
+        assert_eq!(quote, Some((top.bid.unwrap().price, top.ask.unwrap().price)));
+    }
+    println!("{seconds} s of 2 books: {seconds} times all {levels} levels equal, {trades} trades, 0 gaps");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_at_angel_have_the_market_without_a_gap() {
+    let seconds = cases::count(2_000, 20_000).max(20);
+    let mut rig = Rig::new::<30>(11, Settings::default()).await;
+    let mut follower = rig.follow_at::<30>(venue::Venue::Angel, &SHARES).await;
+    for _ in 0..seconds {
+        rig.advance(SECOND, &[&follower]).await;
+        rig.catch_up(&mut follower).await;
+    }
+    let index = rig.twin.day(rig.twin.index_position()).unwrap().last;
+    let last = |seen: &Seen| seen.engine.market().stream(InstrumentId(3)).unwrap().last_trade.map(|it| it.price);
+    follower.wait("the index", |seen| last(seen) == Some(index)).await;
+    let seen = follower.seen.lock().unwrap();
+    assert_eq!((seen.gaps.len(), seen.counters.losses, seen.counters.decode_errors), (0, 0, 0));
+    assert_eq!(seen.counters.unknown_symbols, 0);
+    let packets = rig.check_views(&seen);
+    let most = 3 * (4 * seconds as usize + 2);
+    assert!(packets > most / 8 && packets <= most, "{packets} packets of at most {most}");
+    println!("{seconds} s of 3 shares and an index: {packets} packets, each one the market's, 0 gaps");
+}
+
 /// A client that only does what its test says.
 type Raw = WebSocketStream<TcpStream>;
 

@@ -2,7 +2,9 @@
 //! seed run beside it, which tells what really happened.
 
 use super::market::{Listed, Settings, SimExchange, listed};
+use super::{angel, kraken};
 use crate::driver::{Driver, Request, Sink};
+use crate::kraken::book::CHECKED_LEVELS;
 use crate::link::{Budget, Link, LinkCounters};
 use crate::sim::{self, Output, SimMarket, Universe, What};
 use crate::venue::Venue;
@@ -193,9 +195,25 @@ impl Rig {
         self.twin.universe().find(key).map_or(self.twin.index_position(), |position| position as u32)
     }
 
+    /// A key as this venue names it.
+    fn listed_at(&self, venue: Venue, key: &str) -> Listed {
+        let position = self.position(key);
+        let listed = self.listed(key);
+        let symbol = match venue {
+            Venue::Kraken => kraken::symbol(&self.twin.universe().listings()[position as usize]).unwrap(),
+            Venue::Angel => angel::symbol(position),
+            Venue::Binance(_) | Venue::Kite => listed.symbol,
+        };
+        Listed { venue, symbol, instrument: listed.instrument }
+    }
+
     /// An engine that follows `keys`, numbered in this order, all of one venue.
     pub async fn follow<const TEST: usize>(&self, keys: &[&str]) -> Follower {
-        let venue = self.listed(keys[0]).venue;
+        self.follow_at::<TEST>(self.listed(keys[0]).venue, keys).await
+    }
+
+    /// An engine that follows `keys`, numbered in this order, at this venue.
+    pub async fn follow_at<const TEST: usize>(&self, venue: Venue, keys: &[&str]) -> Follower {
         let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
         let link = Link::new(venue.session(), venue.limits(), connects, 1);
         let endpoints = venue.endpoints(Some(&self.address)).unwrap();
@@ -213,7 +231,7 @@ impl Rig {
         let sink = Applied { seen: Arc::clone(&seen), changed: sender };
         let (requests, receiver) = mpsc::channel(64);
         for (id, key) in (0..).map(InstrumentId).zip(keys) {
-            let Listed { symbol, instrument, .. } = self.listed(key);
+            let Listed { symbol, instrument, .. } = self.listed_at(venue, key);
             let instrument = Box::new(instrument);
             let define = Input::Define { id, instrument: instrument.clone() };
             seen.lock().unwrap().engine.input(Nanos::ZERO, &define, &mut |_: &_, _: Stamped<'_>| {}).unwrap();
@@ -290,6 +308,19 @@ impl Rig {
             }
         }
         levels
+    }
+
+    /// True where a follower's live books are the twin's best levels, as many as are checked.
+    pub fn shows_best(&self, seen: &Seen, keys: &[&str]) -> bool {
+        (0..).map(InstrumentId).zip(keys).all(|(id, key)| {
+            let stream = seen.engine.market().stream(id).unwrap();
+            let is_best = |side| {
+                let known: Vec<_> = stream.book.depth(side, usize::MAX).map(|it| (it.price, it.qty)).collect();
+                let best = self.twin.depth(self.position(key), side, CHECKED_LEVELS);
+                known == best.map(|it| (it.price, it.qty)).collect::<Vec<_>>()
+            };
+            stream.state(Family::Book) == StreamState::Live && Side::BOTH.into_iter().all(is_best)
+        })
     }
 
     /// Every trade of the twin between the first and the last that was seen was seen once, or lies in a gap;

@@ -7,21 +7,20 @@ use crate::playback::pace::Speed;
 use anyhow::{Context, bail};
 use std::sync::Arc;
 use tidegate_feeds::exchange::{self, reserve::Reserve};
-use tidegate_feeds::venue::Venue;
 
 /// Serves captures until it is stopped.
 ///
 /// # Errors
 /// Where the captures cannot be served, or the address cannot be used.
 pub fn run(options: &Exchange) -> anyhow::Result<()> {
-    if !matches!(format(None, &options.paths)?.venue(), Some(Venue::Binance(_))) {
-        bail!("{}: no capture of Binance, which alone is served again so far", options.paths[0].display());
-    }
+    let Some(venue) = format(None, &options.paths)?.venue() else {
+        bail!("{}: a recording, not a capture of a venue's messages: play it with replay", options.paths[0].display());
+    };
     let speed = match options.speed {
         Speed::Times(times) => Some(times),
         Speed::Max => None,
     };
-    let venue = Reserve::new(options.paths.clone(), speed).context("the captures cannot be served")?;
+    let reserve = Reserve::new(venue, options.paths.clone(), speed).context("the captures cannot be served")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind(options.listen).await?;
@@ -30,7 +29,7 @@ pub fn run(options: &Exchange) -> anyhow::Result<()> {
             "RECORDED DATA, served as its venue would at {address}: tidegate serve --venue … --symbols … --at {address}\n"
         ))?;
         tokio::select! {
-            () = exchange::serve(listener, Arc::new(venue)) => {}
+            () = exchange::serve(listener, Arc::new(reserve)) => {}
             result = tokio::signal::ctrl_c() => result?,
         }
         Ok(())

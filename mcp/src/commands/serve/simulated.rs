@@ -10,6 +10,7 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_core::Price;
+use tidegate_feeds::exchange::faults::Faults;
 use tidegate_feeds::exchange::market::{Listed, Settings as ExchangeSettings, SimExchange, listed};
 use tidegate_feeds::exchange::serve;
 use tidegate_feeds::sim::{Settings, SimMarket, Universe};
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 pub(super) struct Simulated {
     market: SimMarket,
     listed: Vec<Listed>,
+    faults: Faults,
 }
 
 /// A market that goes on from the prices that `live` recorded last, or begins from its seed.
@@ -46,7 +48,7 @@ pub(super) fn simulated(options: &Serve, live: &Live, tape: PathBuf) -> anyhow::
         data: Data::Simulated,
         tape,
         connections: Vec::new(),
-        exchange: Some(Simulated { market, listed }),
+        exchange: Some(Simulated { market, listed, faults: options.sim_faults.clone().unwrap_or_default() }),
         past: Some(Arc::new(past)),
     })
 }
@@ -64,7 +66,8 @@ impl Simulated {
     pub async fn open(self) -> anyhow::Result<Vec<Connection>> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the simulated exchange finds no port")?;
         let at = listener.local_addr()?.to_string();
-        let exchange = Arc::new(SimExchange::new(self.market, ExchangeSettings::default()));
+        let settings = ExchangeSettings { faults: self.faults, ..ExchangeSettings::default() };
+        let exchange = Arc::new(SimExchange::new(self.market, settings));
         let market = Arc::clone(&exchange);
         tokio::spawn(async move { market.run(clock::now).await });
         tokio::spawn(serve(listener, exchange));
