@@ -18,6 +18,9 @@ use tidegate_core::{
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
 
+/// As many levels as a book is known to.
+pub const LEVELS_ALL: usize = usize::MAX;
+
 /// The point in the total order that a view shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -98,6 +101,8 @@ pub struct QuoteView {
     pub top: Top,
     /// The latest trade.
     pub last_trade: Option<TradeSnapshot>,
+    /// The latest trades, the last one first; as many as were asked for and are kept.
+    pub recent_trades: Vec<TradeSnapshot>,
     /// When its last event arrived, in tape time.
     pub last_event: Option<Nanos>,
 }
@@ -140,8 +145,8 @@ pub enum EngineUnavailable {
 pub enum Question {
     /// How is everything?
     Status(oneshot::Sender<StatusView>),
-    /// What are the tops of these?
-    Quotes(Vec<InstrumentId>, oneshot::Sender<QuotesView>),
+    /// What are the tops of these, and so many of their latest trades?
+    Quotes(Vec<InstrumentId>, usize, oneshot::Sender<QuotesView>),
     /// What are the best so many levels of this one?
     Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
     /// No question: the thread is to end.
@@ -182,21 +187,23 @@ impl EngineClient {
         EngineClient { board: Some(board), ..self }
     }
 
-    /// The tops of several instruments, all at one moment.
+    /// The tops of several instruments and the latest `trades` of each, all at one moment.
     ///
     /// # Errors
     /// [`EngineUnavailable`].
     pub async fn quotes(
         &self,
         instruments: Vec<(InstrumentId, Arc<Instrument>)>,
+        trades: usize,
     ) -> Result<QuotesView, EngineUnavailable> {
         // Several slots are of several moments: only the engine knows one.
         if let [(id, instrument)] = &instruments[..]
+            && trades == 0
             && let Some(snapshot) = self.published(*id)
         {
             return Ok(board_view::quotes(&snapshot, instrument));
         }
-        self.ask(|reply| Question::Quotes(instruments.into_iter().map(|(id, _)| id).collect(), reply)).await
+        self.ask(|reply| Question::Quotes(instruments.into_iter().map(|(id, _)| id).collect(), trades, reply)).await
     }
 
     /// The best `levels` levels of an instrument.
@@ -308,8 +315,9 @@ impl Question {
         let stream = |id| shown.engine.market().stream(id);
         match self {
             Question::Status(reply) => drop(reply.send(status(shown, stamp))),
-            Question::Quotes(ids, reply) => {
-                let quotes: Option<Vec<_>> = ids.into_iter().map(|id| stream(id).map(quote)).collect();
+            Question::Quotes(ids, trades, reply) => {
+                let quote = |id| stream(id).map(|stream| quote(stream, trades));
+                let quotes: Option<Vec<_>> = ids.into_iter().map(quote).collect();
                 if let Some(quotes) = quotes {
                     drop(reply.send(QuotesView { stamp, quotes }));
                 }
@@ -351,13 +359,14 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
     }
 }
 
-fn quote(stream: &Stream) -> QuoteView {
+fn quote(stream: &Stream, trades: usize) -> QuoteView {
     QuoteView {
         instrument: Arc::clone(&stream.instrument),
         book: stream.state(Family::Book),
         trades: stream.state(Family::Trades),
         top: stream.book.top(),
         last_trade: stream.last_trade.as_ref().map(TradeSnapshot::new),
+        recent_trades: stream.recent_trades.iter().take(trades).map(TradeSnapshot::new).collect(),
         last_event: stream.last_event_any(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! - [`cli`], [`commands`], [`config`]: the command line.
 //! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
-//! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
+//! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key. [`members`]: their
+//!   companies and indices.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod guard;
 pub mod listen;
 pub mod live;
+pub mod members;
 pub mod playback;
 pub mod server;
 pub mod stdio;

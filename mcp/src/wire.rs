@@ -267,8 +267,9 @@ pub fn row(level: &Level, instrument: &Instrument) -> [String; 2] {
     [price_text(level.price, instrument), qty_text(level.qty, instrument)]
 }
 
-// Venues pad to eight decimals whatever the tick; those zeros are a third of a book's tokens.
-fn decimal_text(value: Decimal, decimals: u32) -> String {
+/// A decimal with at least so many `decimals` and all of its own. Venues pad to eight whatever the tick; those zeros
+/// are a third of a book's tokens.
+pub fn decimal_text(value: Decimal, decimals: u32) -> String {
     let mut value = value.normalize();
     if value.scale() < decimals {
         value.rescale(decimals);

@@ -1,77 +1,83 @@
 //! Schemas of answers, from the structs that are answered.
+//!
+//! All schemas together are read by a model before its first call, so they say no more than is needed to rely on
+//! an answer: its fields and their types. What the envelope's fields mean is said once, in the instructions.
 
 use crate::wire::Envelope;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-/// The schema of an answer: [`Envelope`] and `T`, closed to other fields and without references,
-/// which some clients do not follow.
+/// The schema of what a tool answers: [`Envelope`] with either all fields of `T`, or a refusal. Closed to other
+/// fields and without references, which some clients do not follow.
 pub(super) fn output_schema<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
     settings.meta_schema = None;
     let generator = settings.into_generator();
-    let mut schema = generator.clone().into_root_schema_for::<T>().to_value();
-    let mut envelope = generator.into_root_schema_for::<Envelope>().to_value();
-    close(&mut schema);
-    close(&mut envelope);
-    join(&mut schema, envelope);
-    schema
-}
-
-/// Adds the fields of the envelope, without the descriptions: the instructions give them once for
-/// all tools.
-fn join(schema: &mut Value, mut envelope: Value) {
-    for part in ["properties", "required"] {
-        match (&mut schema[part], envelope[part].take()) {
-            (Value::Object(own), Value::Object(shared)) => own.extend(shared.into_iter().map(undescribed)),
-            (Value::Array(own), Value::Array(shared)) => own.extend(shared),
-            _ => {}
-        }
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for schema in [generator.clone().into_root_schema_for::<Envelope>(), generator.into_root_schema_for::<T>()] {
+        let mut schema = schema.to_value();
+        shorten(&mut schema);
+        let own = schema["properties"].as_object_mut().map(std::mem::take).unwrap_or_default();
+        required.push(own.keys().cloned().collect::<Vec<_>>());
+        properties.extend(own);
     }
-    *schema = undescribed((String::new(), schema.take())).1;
-}
-
-fn undescribed((name, mut schema): (String, Value)) -> (String, Value) {
-    if let Value::Object(fields) = &mut schema {
-        fields.remove("description");
+    let text_or_null = json!({ "type": ["string", "null"] });
+    for (name, schema) in [
+        ("code", json!({ "type": "string" })),
+        ("message", json!({ "type": "string" })),
+        ("field", text_or_null.clone()),
+        ("got", text_or_null.clone()),
+        ("allowed", text_or_null),
+        ("nearest", json!({})),
+        ("retryable", json!({ "type": "boolean" })),
+    ] {
+        properties.insert(name.to_owned(), schema);
     }
-    (name, schema)
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required[0],
+        "anyOf": [{ "required": required[1] }, { "required": ["code", "message", "retryable"] }],
+        "additionalProperties": false
+    })
 }
 
-/// Closes every object to unknown fields, requires all of its own (an unknown value is sent as null),
-/// and shortens what would only repeat the Rust types.
-fn close(schema: &mut Value) {
+/// Closes every object to unknown fields, and leaves out what would only repeat the Rust types or the names.
+fn shorten(schema: &mut Value) {
     if let Value::Object(fields) = schema {
-        if let Some(Value::Object(properties)) = fields.get("properties") {
-            let names: Vec<Value> = properties.keys().cloned().map(Value::from).collect();
-            fields.insert("required".to_owned(), Value::from(names));
+        if fields.contains_key("properties") {
             fields.insert("additionalProperties".to_owned(), Value::from(false));
         }
-        if fields.get("title").is_some_and(Value::is_string) {
-            fields.remove("title");
-        }
-        if fields.get("format").is_some_and(Value::is_string) {
-            fields.remove("format");
-        }
+        let is_annotation = |name: &str, value: &Value| match name {
+            "title" | "description" | "format" => value.is_string(),
+            "required" | "minimum" | "minItems" | "maxItems" => !value.is_object(),
+            // What may be anything needs no schema.
+            "items" => value.is_boolean(),
+            _ => false,
+        };
+        fields.retain(|name, value| !is_annotation(name, value));
         if let Some(names) = fields.get("oneOf").and_then(names_of) {
             fields.remove("oneOf");
             fields.insert("type".to_owned(), Value::from("string"));
             fields.insert("enum".to_owned(), names);
         }
-        fields.values_mut().for_each(close);
+        fields.values_mut().for_each(shorten);
         if let Some(names) = fields.get("anyOf").and_then(names_or_null) {
             fields.remove("anyOf");
             fields.insert("enum".to_owned(), names);
         }
+        if fields.contains_key("enum") {
+            fields.remove("type");
+        }
     } else if let Value::Array(items) = schema {
-        items.iter_mut().for_each(close);
+        items.iter_mut().for_each(shorten);
     }
 }
 
-/// The names of a choice among documented constants. What they mean is said once, in the
-/// instructions: in every schema it would be most of the schema.
+/// The names of a choice among documented constants.
 fn names_of(choice: &Value) -> Option<Value> {
     choice.as_array()?.iter().map(|one| one.get("const").cloned()).collect::<Option<Vec<Value>>>().map(Value::from)
 }
