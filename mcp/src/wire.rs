@@ -184,6 +184,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Its fields on the wire; every refusal has the first.
+    pub const FIELDS: [&'static str; 7] = ["code", "message", "field", "got", "allowed", "nearest", "retryable"];
+
     /// The refusal's text for a reader that sees no structured content.
     pub fn text(&self, envelope: &Envelope) -> String {
         let mut text = format!("{}: {}", self.code, self.message);

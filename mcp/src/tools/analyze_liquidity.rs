@@ -7,7 +7,7 @@ use super::schema::output_schema;
 use super::table::Table;
 use crate::engine::{DepthView, LEVELS_ALL};
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, decimal_text, price_text, to_decimal};
+use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, decimal_text, object, plain, price_text, to_decimal};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,20 +29,30 @@ struct Liquidity {
     instrument: String,
     // Why values are null.
     reason: Option<String>,
+    prices: Prices,
+    known: Reach,
+    imbalance: Table,
+    depth: Table,
+    costs: Table,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Prices {
     bid: Option<String>,
     ask: Option<String>,
     mid: Option<String>,
     microprice: Option<String>,
     spread: Option<String>,
     spread_bps: Option<String>,
-    // How far each side is known, and how much stands there.
-    known_to_bid: Option<String>,
-    known_to_ask: Option<String>,
-    known_bid_qty: Option<String>,
-    known_ask_qty: Option<String>,
-    imbalance: Table,
-    depth: Table,
-    costs: Table,
+}
+
+/// How far each side is known (null: to its end, or not at all), and how much stands there.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Reach {
+    bid_to: Option<String>,
+    ask_to: Option<String>,
+    bid_qty: Option<String>,
+    ask_qty: Option<String>,
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
@@ -51,23 +61,22 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instrument": {
-                "type": "string", "description": "MARKET:SYMBOL or MARKET:SYMBOL@SOURCE.",
+                "type": "string", "description": "MARKET:SYMBOL[@SOURCE]",
                 "examples": ["BINANCE:BTCUSDT"]
             },
             "side": {
-                "type": "string", "enum": SIDES, "description": "Only this side's costs.", "examples": ["buy"]
+                "type": "string", "enum": SIDES, "description": "Only these costs"
             },
-            "qty": size("Size to trade; or give notional.", "0.5"),
-            "notional": size("Worth in the settlement currency; whole lots, rounded down.", "25000")
+            "qty": size("Size", "0.5"),
+            "notional": size("Or worth: whole lots", "25000")
         },
         "required": ["instrument"],
         "additionalProperties": false
     });
-    let description = "Cost to trade a size now: average price, slippage in bps against mid and touch, levels eaten, and \
-                       the same around that size (without one: multiples of the touch); spread, microprice, imbalance, \
-                       depth near mid. Averages and bps are rounded half away from zero. Null where the known book does \
-                       not reach. Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"qty\": \"0.5\"}.";
-    ("Liquidity", description, input, output_schema::<Liquidity>())
+    let description = "Cost to trade a size (default: multiples of the touch) against mid and touch; spread, microprice, \
+                       imbalance, depth near mid. Averages and bps round half away from zero; null beyond the known book. \
+                       Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"qty\": \"0.5\"}.";
+    ("Liquidity", description, input, output_schema::<Liquidity>("prices"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
@@ -119,16 +128,8 @@ fn liquidity(view: &DepthView, side: Option<&str>, size: Option<Size>) -> Liquid
     let mut answer = Liquidity {
         instrument: instrument.to_string(),
         reason: None,
-        bid: bids.levels.first().map(|level| price_text(level.price, instrument)),
-        ask: asks.levels.first().map(|level| price_text(level.price, instrument)),
-        mid: touch.map(|touch| shown(touch.mid)),
-        microprice: touch.map(|touch| shown(round_price(touch.microprice, instrument))),
-        spread: touch.map(|touch| shown(touch.spread)),
-        spread_bps: touch.map(|touch| shown(touch.spread_bps)),
-        known_to_bid: bids.to.filter(|_| is_live).map(|price| price_text(price, instrument)),
-        known_to_ask: asks.to.filter(|_| is_live).map(|price| price_text(price, instrument)),
-        known_bid_qty: is_live.then(|| shown(bids.qty())),
-        known_ask_qty: is_live.then(|| shown(asks.qty())),
+        prices: prices(bids, asks, touch.as_ref(), instrument),
+        known: if is_live { reach(bids, asks, instrument) } else { Reach::default() },
         imbalance: Table::new(&["levels", "imbalance"]),
         depth: Table::new(&["bps", "bid_qty", "ask_qty"]),
         costs: Table::new(&COST_COLUMNS),
@@ -149,6 +150,28 @@ fn liquidity(view: &DepthView, side: Option<&str>, size: Option<Size>) -> Liquid
     }
     answer.reason = reason(view.state.into(), touch.is_some(), &answer);
     answer
+}
+
+fn prices(bids: Known<'_>, asks: Known<'_>, touch: Option<&Touch>, instrument: &Instrument) -> Prices {
+    let best = |side: Known<'_>| side.levels.first().map(|level| price_text(level.price, instrument));
+    let of = |value: fn(&Touch) -> Decimal| touch.map(value);
+    Prices {
+        bid: best(bids),
+        ask: best(asks),
+        mid: of(|touch| touch.mid).map(shown),
+        microprice: of(|touch| touch.microprice).map(|price| shown(round_price(price, instrument))),
+        spread: of(|touch| touch.spread).map(shown),
+        spread_bps: of(|touch| touch.spread_bps).map(shown),
+    }
+}
+
+fn reach(bids: Known<'_>, asks: Known<'_>, instrument: &Instrument) -> Reach {
+    Reach {
+        bid_to: bids.to.map(|price| price_text(price, instrument)),
+        ask_to: asks.to.map(|price| price_text(price, instrument)),
+        bid_qty: Some(shown(bids.qty())),
+        ask_qty: Some(shown(asks.qty())),
+    }
 }
 
 const COST_COLUMNS: [&str; 8] = ["side", "times", "qty", "average", "mid_bps", "touch_bps", "levels", "worst"];
@@ -198,9 +221,7 @@ fn reason(state: FeedState, has_touch: bool, answer: &Liquidity) -> Option<Strin
         return Some("a side of the book is empty, or not priced above 0".to_owned());
     }
     let is_cut = [&answer.imbalance, &answer.depth, &answer.costs].iter().any(|table| table.has_null());
-    is_cut.then(|| {
-        "null: beyond what is known (known_to_bid, known_to_ask, known quantities), or less than a lot".to_owned()
-    })
+    is_cut.then(|| "null: beyond what is known of the book (see known), or less than a lot".to_owned())
 }
 
 fn shown(value: Decimal) -> String {
@@ -210,24 +231,14 @@ fn shown(value: Decimal) -> String {
 fn text(answer: &Liquidity) -> String {
     let mut lines = vec![answer.instrument.clone()];
     lines.extend(answer.reason.clone());
-    let facts = [
-        ("bid", &answer.bid),
-        ("ask", &answer.ask),
-        ("mid", &answer.mid),
-        ("microprice", &answer.microprice),
-        ("spread", &answer.spread),
-        ("spread_bps", &answer.spread_bps),
-        ("known_to_bid", &answer.known_to_bid),
-        ("known_to_ask", &answer.known_to_ask),
-        ("known_bid_qty", &answer.known_bid_qty),
-        ("known_ask_qty", &answer.known_ask_qty),
-    ];
-    let known = facts.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
-    lines.push(known.collect::<Vec<_>>().join(", "));
+    for (name, facts) in [("prices", object(&answer.prices)), ("known", object(&answer.known))] {
+        let known = facts.iter().filter(|(_, value)| !value.is_null());
+        let known: Vec<String> = known.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+        lines.push(format!("{name}: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }));
+    }
     for (name, table) in [("imbalance", &answer.imbalance), ("depth", &answer.depth), ("cost", &answer.costs)] {
         lines.extend(table.lines().map(|line| format!("{name}: {line}")));
     }
-    lines.retain(|line| !line.is_empty());
     lines.join("\n")
 }
 

@@ -186,11 +186,6 @@ impl Arguments {
         after.map(Some).ok_or_else(|| wrong(code, name, &message, value, allowed))
     }
 
-    /// True where it is given.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
     /// The refusal of a value that is right by itself, and wrong beside the others or for this instrument.
     pub fn unfit(&self, code: &'static str, name: &str, message: &str, allowed: String) -> Refusal {
         wrong(code, name, message, self.0.get(name).unwrap_or(&Value::Null), allowed)

@@ -6,8 +6,9 @@ use super::stage::stage;
 use super::*;
 use serde_json::json;
 
-/// Of one tool: twenty are to fit 8,000.
-const SCHEMA_TOKENS_MAX: usize = 400;
+/// Of one tool, and of all on average: nineteen are to fit 8,000.
+const SCHEMA_TOKENS_MAX: usize = 500;
+const SCHEMA_TOKENS_MEAN: usize = 8_000 / 19;
 /// Of an answer without optional arguments.
 const DEFAULT_TOKENS_MAX: usize = 1_500;
 
@@ -27,6 +28,7 @@ fn every_tool_is_within_its_part_of_the_budget() {
         sum += whole;
     }
     println!("{} tools: {sum} tokens", ToolName::ALL.len());
+    assert!(sum <= SCHEMA_TOKENS_MEAN * ToolName::ALL.len(), "{sum} tokens");
 }
 
 /// Both channels together, as some clients forward both.

@@ -20,7 +20,7 @@ pub(super) const MATCHES_MAX: usize = 50;
 const MATCHES_DEFAULT: usize = 10;
 const QUERY_CHARS_MAX: usize = 64;
 /// A guess less alike than this, of 100, is another name.
-const ALIKE_MIN: u32 = 55;
+const ALIKE_MIN: u32 = 60;
 
 const COLUMNS: [&str; 13] = [
     "instrument",
@@ -55,32 +55,29 @@ struct Coverage {
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
-    // One that belongs to the examples of the other arguments.
-    let example = cursor::seal("000 BINANCE:BTCUSDT", &["BTCUSDT", "", ""]);
     let input = json!({
         "type": "object",
         "properties": {
             "query": {
                 "type": "string",
-                "description": "Key, part of one, currency or company; \"\" lists all.",
+                "description": "\"\" lists all",
                 "maxLength": QUERY_CHARS_MAX,
                 "examples": ["BTCUSDT"]
             },
-            "market": { "type": "string", "description": "Only of this market.", "examples": ["BINANCE"] },
-            "source": { "type": "string", "description": "Only from this feed.", "examples": ["BINANCE"] },
+            "market": { "type": "string", "description": "Only this one", "examples": ["BINANCE"] },
+            "source": { "type": "string", "description": "Only this feed", "examples": ["BINANCE"] },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": MATCHES_MAX, "default": MATCHES_DEFAULT,
-                "description": "Matches at most.", "examples": [5]
+                "description": "Matches", "examples": [5]
             },
-            "cursor": { "type": "string", "description": "From the last answer.", "examples": [example] }
+            "cursor": { "type": "string", "description": "From the last answer" }
         },
         "required": ["query"],
         "additionalProperties": false
     });
-    let description = "Finds instruments by key, part of a key, currency or company name (score 100 is exact, below 70 a \
-                       guess), with tick, lot, contract size, currencies, index and feed state. Example: {\"query\": \
-                       \"BTC\"}.";
-    ("Find instruments", description, input, output_schema::<Found>())
+    let description = "Finds instruments by key, currency or company name, with tick, lot, contract size, index and feed \
+                       state. Score 100 is exact, below 70 a guess. Example: {\"query\": \"BTC\"}.";
+    ("Find instruments", description, input, output_schema::<Found>("matches"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
@@ -237,3 +234,7 @@ fn text(found: &Found) -> String {
     lines.extend(found.cursor.as_ref().map(|cursor| format!("more: the same arguments with cursor {cursor}")));
     lines.join("\n")
 }
+
+#[cfg(test)]
+#[path = "find_instruments_tests.rs"]
+mod tests;

@@ -44,26 +44,25 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instrument": {
-                "type": "string", "description": "MARKET:SYMBOL or MARKET:SYMBOL@SOURCE.",
+                "type": "string", "description": "MARKET:SYMBOL[@SOURCE]",
                 "examples": ["BINANCE:BTCUSDT"]
             },
             "levels": {
                 "type": "integer", "minimum": 1, "maximum": LEVELS_MAX, "default": LEVELS_DEFAULT,
-                "description": "Rows per side.", "examples": [5]
+                "description": "Rows per side", "examples": [5]
             },
             "bucket": {
                 "type": "string", "pattern": DECIMAL,
-                "description": "Sum levels in steps of this price, a multiple of the tick.", "examples": ["10"]
+                "description": "Price step, a multiple of the tick", "examples": ["10"]
             }
         },
         "required": ["instrument"],
         "additionalProperties": false
     });
-    let description = "Order book of one instrument, best first, as far as it is known (known_to_*; null: to its end); \
-                       empty unless feed_state is live. With bucket each row is the quantity from the row before to its \
-                       price; a bucket that is not known whole is left out. Example: {\"instrument\": \
-                       \"BINANCE:BTCUSDT\", \"levels\": 5}. For several instruments use get_quotes.";
-    ("Order book depth", description, input, output_schema::<Depth>())
+    let description = "Order book, best first, as far as it is known (known_to_*; null: to its end); empty unless live. With \
+                       bucket each row sums up to its price; one not known whole is left out. Example: {\"instrument\": \
+                       \"BINANCE:BTCUSDT\", \"levels\": 5}.";
+    ("Order book depth", description, input, output_schema::<Depth>("bids"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {

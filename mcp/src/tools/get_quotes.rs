@@ -58,22 +58,22 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instruments": {
-                "type": "array", "description": "MARKET:SYMBOL or MARKET:SYMBOL@SOURCE.",
+                "type": "array", "description": "MARKET:SYMBOL[@SOURCE]",
                 "items": { "type": "string" }, "minItems": 1, "maxItems": INSTRUMENTS_MAX,
                 "examples": [["BINANCE:BTCUSDT"]]
             },
             "trades": {
                 "type": "integer", "minimum": 0, "maximum": TRADES_MAX, "default": 0,
-                "description": "Recent trades of each; 60 in all.", "examples": [5]
+                "description": "Recent trades of each; 60 in all", "examples": [5]
             }
         },
         "required": ["instruments"],
         "additionalProperties": false
     });
-    let description = "Best bid and ask with sizes, and the last trade (or several: rows of price, qty, aggressor's side, \
-                       time), of 1 to 50 instruments at one moment. Bid and ask are null unless the book is live. Example: \
-                       {\"instruments\": [\"BINANCE:BTCUSDT\"]}. For more levels use get_depth.";
-    ("Quotes", description, input, output_schema::<Quotes>())
+    let description = "Best bid and ask, and the last trade (or several: rows of price, qty, aggressor, time), of up to 50 \
+                       instruments at one moment. Bid and ask are null unless the book is live. Example: {\"instruments\": \
+                       [\"BINANCE:BTCUSDT\"]}.";
+    ("Quotes", description, input, output_schema::<Quotes>("quotes"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {

@@ -93,10 +93,9 @@ struct Recorder {
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let description = "What runs here: mode, clock, whether a tape still plays, version, limits of one call, counters of gaps \
-                       and errors, and state and age of the feeds, the worst first (find_instruments has all). Takes no \
-                       arguments: {}. Call it first, and when another answer is not live.";
-    ("Status", description, input, output_schema::<Status>())
+    let description = "What runs here: mode, clock, version, limits of a call, counters of gaps and errors, and the feeds, the \
+                       worst first. Call it first, and when another answer is not live.";
+    ("Status", description, input, output_schema::<Status>("run"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
