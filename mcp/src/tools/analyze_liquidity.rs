@@ -237,7 +237,7 @@ fn text(answer: &Liquidity) -> String {
         lines.push(format!("{name}: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }));
     }
     for (name, table) in [("imbalance", &answer.imbalance), ("depth", &answer.depth), ("cost", &answer.costs)] {
-        lines.extend(table.lines().map(|line| format!("{name}: {line}")));
+        lines.extend(table.lines(Some("unknown")).map(|line| format!("{name}: {line}")));
     }
     lines.join("\n")
 }

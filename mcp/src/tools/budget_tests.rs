@@ -59,11 +59,11 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
     let instruments: Vec<String> = facade.directory.keys().into_iter().take(INSTRUMENTS_MAX).collect();
     for (tool, arguments, most) in [
         (ToolName::AnalyzeLiquidity, json!({ "instrument": btc, "notional": "25000.123" }), 1_500),
-        (ToolName::FindInstruments, json!({ "query": "", "limit": 50 }), 6_000),
+        (ToolName::FindInstruments, json!({ "query": "", "limit": 50 }), 5_000),
         (ToolName::GetDepth, json!({ "instrument": btc, "levels": LEVELS_MAX }), 3_000),
         (ToolName::GetDepth, json!({ "instrument": btc, "levels": LEVELS_MAX, "bucket": "5" }), 3_000),
-        (ToolName::GetQuotes, json!({ "instruments": instruments, "trades": 1 }), 16_000),
-        (ToolName::GetQuotes, json!({ "instruments": instruments[..3], "trades": TRADES_MAX }), 6_000),
+        (ToolName::GetQuotes, json!({ "instruments": instruments, "trades": 1 }), 13_000),
+        (ToolName::GetQuotes, json!({ "instruments": instruments[..3], "trades": TRADES_MAX }), 5_000),
     ] {
         check(&facade, tool, arguments, most).await;
     }

@@ -230,7 +230,7 @@ fn text(found: &Found) -> String {
         0 => "no instrument of this run is like that; query \"\" lists all".to_owned(),
         _ => format!("{shown} of {total}"),
     }];
-    lines.extend(found.matches.lines());
+    lines.extend(found.matches.lines(None));
     lines.extend(found.cursor.as_ref().map(|cursor| format!("more: the same arguments with cursor {cursor}")));
     lines.join("\n")
 }

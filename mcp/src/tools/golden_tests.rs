@@ -13,7 +13,7 @@ fn calls() -> Vec<(ToolName, &'static str, Value)> {
         (
             ToolName::AnalyzeLiquidity,
             "_inverse",
-            json!({ "instrument": "BINANCE-COINM:BTCUSD_PERP", "notional": "0.005", "side": "sell" }),
+            json!({ "instrument": "BINANCE-COINM:BTCUSD_PERP", "notional": "250", "side": "sell" }),
         ),
         (ToolName::AnalyzeLiquidity, "_syncing", json!({ "instrument": "NSE:INFY" })),
         (
@@ -50,13 +50,17 @@ fn compare(name: &str, value: &Value) {
 
 /// What differs from run to run and build to build is named instead.
 fn settle(answer: &mut Value) {
-    let structured = &answer["structured"];
-    let text = |field: &str| structured[field].as_str().map(str::to_owned);
-    let found = [("version", text("version")), ("commit", text("commit")), ("clock", text("clock"))];
     let mut said = answer["text"].as_str().unwrap().to_owned();
-    for (field, value) in found.into_iter().filter_map(|(field, value)| Some((field, value?))) {
-        said = said.replace(&value, &format!("<{field}>"));
-        answer["structured"][field] = json!(format!("<{field}>"));
+    let structured = answer["structured"].as_object_mut().unwrap();
+    for field in ["version", "clock", "uptime_s", "commit"] {
+        let Some(value) = structured.get_mut(field) else { continue };
+        let named = format!("<{field}>");
+        let value = crate::wire::plain(&std::mem::replace(value, json!(named)));
+        said = match field {
+            "uptime_s" => said.replace(&format!("up {value} s"), "up <uptime_s> s"),
+            "commit" => said.replace(&format!(" ({value})"), ""),
+            _ => said.replace(&value, &named),
+        };
     }
     answer["text"] = json!(said);
 }

@@ -37,7 +37,7 @@ fn instruments(count: u32) -> Vec<Instrument> {
 }
 
 /// The inputs that make a book of `levels` levels a side, every seven units of price, and 25 trades.
-fn history(id: InstrumentId, levels: i64) -> Vec<Input> {
+fn history(id: InstrumentId, lot: i64, levels: i64) -> Vec<Input> {
     let event = |flags, body| Input::Event(Event { id, flags, venue_ts: NOW, receive_ts: NOW, body });
     let level = |flags, side, cents: i64, qty| {
         let (price, qty) = (Price::from_raw(cents * CENT).unwrap(), Qty::from_raw(qty).unwrap());
@@ -46,7 +46,7 @@ fn history(id: InstrumentId, levels: i64) -> Vec<Input> {
     let mut inputs =
         vec![event(Flags::SNAPSHOT, Body::Message { first: 7, last: 7 }), event(Flags::SNAPSHOT, Body::Clear)];
     for number in 0..levels {
-        let qty = 50_000_000 + number * 1_000;
+        let qty = lot * (50_000 + number);
         let flags = if number + 1 == levels { Flags::SNAPSHOT.with(Flags::LAST) } else { Flags::SNAPSHOT };
         inputs.push(level(Flags::SNAPSHOT, Side::Bid, 6_000_000 - number * 700, qty));
         inputs.push(level(flags, Side::Ask, 6_000_001 + number * 700, qty * 2));
@@ -54,7 +54,7 @@ fn history(id: InstrumentId, levels: i64) -> Vec<Input> {
     inputs.push(Input::State { id, family: Family::Book, fact: Fact::SnapshotComplete });
     for trade_id in 1..=25 {
         let side = Side::BOTH[trade_id as usize % 2];
-        let (price, qty) = (Price::from_raw(6_000_000 * CENT).unwrap(), Qty::from_raw(1_000 * trade_id).unwrap());
+        let (price, qty) = (Price::from_raw(6_000_000 * CENT).unwrap(), Qty::from_raw(lot * trade_id).unwrap());
         inputs.push(event(Flags::LAST, Body::Trade { side, price, qty, trade_id: trade_id as u64 }));
     }
     inputs
@@ -77,9 +77,10 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         let id = InstrumentId(number as u32);
         directory.insert(id, instrument.clone());
         let is_live = instrument.key != "NSE:INFY";
+        let lot = instrument.lot.unwrap_or_default().raw();
         let mut inputs = vec![Input::Define { id, instrument: Box::new(instrument) }];
         inputs.extend(Family::ALL[..2].iter().map(|&family| Input::State { id, family, fact: Fact::Subscribed }));
-        inputs.extend(is_live.then(|| history(id, levels)).into_iter().flatten());
+        inputs.extend(is_live.then(|| history(id, lot, levels)).into_iter().flatten());
         for input in inputs {
             engine.input(NOW, &input, &mut ignore).unwrap();
         }

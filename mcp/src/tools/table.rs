@@ -1,5 +1,6 @@
 //! Rows under named columns: what an answer says many times, named once.
 
+use crate::wire::plain;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -44,13 +45,16 @@ impl Table {
         self.rows.iter().flatten().any(Value::is_null)
     }
 
-    /// A line for each row: `column cell`, joined by commas; cells without a value are left out.
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        self.rows.iter().map(|row| {
-            let cells = self.columns.iter().zip(row).filter(|(_, cell)| !cell.is_null());
-            let shown: Vec<String> =
-                cells.map(|(column, cell)| format!("{column} {}", crate::wire::plain(cell))).collect();
-            shown.join(", ")
+    /// A line for each row: `column cell`, joined by commas. Cells that are not known are told as `unknown`, or left
+    /// out.
+    pub(super) fn lines(&self, unknown: Option<&str>) -> impl Iterator<Item = String> {
+        self.rows.iter().map(move |row| {
+            let cells = self.columns.iter().zip(row).filter_map(|(column, cell)| match (cell, unknown) {
+                (Value::Null, None) => None,
+                (Value::Null, Some(unknown)) => Some(format!("{column} {unknown}")),
+                (cell, _) => Some(format!("{column} {}", plain(cell))),
+            });
+            cells.collect::<Vec<_>>().join(", ")
         })
     }
 }
