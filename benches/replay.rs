@@ -11,8 +11,13 @@ use tidegate_feeds::capture::{Line, Reader};
 use tidegate_feeds::catalog::Catalog;
 use tidegate_feeds::{FrameError, Payload, Session};
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 8_192, bars_max: 500, instruments_max: 16, stale_after: Nanos::new(5_000_000_000) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 8_192,
+    bars_max: 500,
+    trades_max: 32,
+    instruments_max: 16,
+    stale_after: Nanos::new(5_000_000_000),
+};
 /// Frames of one iteration: a few seconds of market, so that Criterion gets its samples in time.
 const FRAMES: usize = 20_000;
 

@@ -79,6 +79,39 @@ fn a_played_capture_stands_still_and_goes_on_answering() {
     assert!(!served.folder.path().join("run/endpoint.json").exists(), "a replay never takes the live folder");
 }
 
+/// The tools agree with each other: they are asked of one state that stands still.
+#[test]
+fn tools_say_the_same_of_one_book() {
+    let served = Served::start(&["--speed", "max"]);
+    served.wait_until_it_stands_still();
+    let call = |tool, arguments: Value| served.client.call(tool, &arguments);
+    let found = call("find_instruments", json!({"query": "binance:x"}));
+    assert_eq!(found["matches"]["rows"][0][0], json!("BINANCE:X"));
+    let quotes = call("get_quotes", json!({"instruments": ["BINANCE:X"], "trades": 20}));
+    let quote = &quotes["quotes"][0];
+    let trades = quote["trades"].as_array().unwrap();
+    assert_eq!(trades.len(), 20);
+    assert_eq!(trades[0], json!([quote["last"], quote["last_qty"], quote["last_side"], quote["last_at"]]));
+    let at = |trade: &Value| trade[3].as_str().unwrap().to_owned();
+    assert!(trades.windows(2).all(|two| at(&two[0]) >= at(&two[1])), "the latest first");
+    let liquidity = call("analyze_liquidity", json!({"instrument": "BINANCE:X", "side": "buy", "qty": "0.001"}));
+    assert_eq!(
+        (&liquidity["prices"]["bid"], &liquidity["prices"]["ask"], &liquidity["seq"]),
+        (&quote["bid"], &quote["ask"], &quotes["seq"])
+    );
+    assert_eq!(liquidity["costs"]["rows"][2][2], json!("0.001"));
+    // Whole thousandths, so that sums are exact.
+    let thousandths = |qty: &Value| (qty.as_str().unwrap().parse::<f64>().unwrap() * 1_000.0).round() as i64;
+    let rows = |depth: &Value| depth["bids"].as_array().unwrap().clone();
+    let levels = rows(&call("get_depth", json!({"instrument": "BINANCE:X", "levels": 50})));
+    let buckets = rows(&call("get_depth", json!({"instrument": "BINANCE:X", "levels": 1, "bucket": "0.2"})));
+    let price = |row: &Value| row[0].as_str().unwrap().parse::<f64>().unwrap();
+    let within = levels.iter().filter(|row| price(row) > price(&buckets[0]) - 0.001);
+    assert_eq!(within.map(|row| thousandths(&row[1])).sum::<i64>(), thousandths(&buckets[0][1]));
+    let refused = call("get_quotes", json!({"instruments": ["BINANCE:Y"]}));
+    assert!(refused["message"].as_str().unwrap().contains("find_instruments"), "{refused}");
+}
+
 #[test]
 fn until_stands_still_in_the_middle() {
     let whole = Served::start(&["--speed", "max"]);

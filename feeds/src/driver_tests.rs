@@ -16,8 +16,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 8_192, bars_max: 500, instruments_max: 4, stale_after: Nanos::new(i64::MAX) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 8_192,
+    bars_max: 500,
+    trades_max: 32,
+    instruments_max: 4,
+    stale_after: Nanos::new(i64::MAX),
+};
 const ID: InstrumentId = InstrumentId(0);
 
 fn clock() -> Nanos {

@@ -15,4 +15,4 @@ mod pit;
 pub mod universe;
 
 pub use market::{Command, Day, Output, Settings, SimMarket, StartError, UnknownInstrument, What};
-pub use universe::{Hours, Listing, Universe, UniverseError};
+pub use universe::{Hours, Listing, SOURCE, Universe, UniverseError};

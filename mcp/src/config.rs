@@ -23,6 +23,7 @@ pub struct Config {
 struct MarketConfig {
     book_levels_max: usize,
     bars_max: usize,
+    trades_max: usize,
     instruments_max: usize,
     stale_after_ms: u32,
 }
@@ -63,6 +64,7 @@ impl Config {
         Bounds {
             book_levels_max: self.market.book_levels_max,
             bars_max: self.market.bars_max,
+            trades_max: self.market.trades_max,
             instruments_max: self.market.instruments_max,
             stale_after: Nanos::new(i64::from(self.market.stale_after_ms) * 1_000_000),
         }

@@ -21,6 +21,17 @@ pub struct Directory {
     next_id: AtomicU32,
 }
 
+/// An instrument as it is listed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The shortest key that names it.
+    pub key: String,
+    /// Its id.
+    pub id: InstrumentId,
+    /// What is known of it.
+    pub instrument: Arc<Instrument>,
+}
+
 impl Directory {
     /// Adds an instrument. The first source of a key is its primary one; a repeated definition of
     /// the same source replaces the earlier one.
@@ -57,18 +68,26 @@ impl Directory {
         (nearest.0 * 2 <= wanted.chars().count()).then_some(nearest.1)
     }
 
-    /// Every key, sorted; with its source where that is not the key's primary one.
-    pub fn keys(&self) -> Vec<String> {
+    /// Every instrument once, sorted by its key; with its source where that is not the key's primary one.
+    pub fn listed(&self) -> Vec<Listed> {
         // Collected first: asking a DashMap while iterating over it may lock it for good.
-        let mut entries: Vec<(String, String)> =
-            self.by_key.iter().map(|entry| (entry.key().clone(), entry.value().1.source.clone())).collect();
-        entries.sort_unstable();
-        let primary: HashMap<String, String> = entries.iter().filter(|(key, _)| !key.contains('@')).cloned().collect();
-        entries.retain(|(key, source)| match key.split_once('@') {
-            Some((plain, _)) => primary.get(plain) != Some(source),
-            None => true,
-        });
-        entries.into_iter().map(|(key, _)| key).collect()
+        let entries: Vec<(String, (InstrumentId, Arc<Instrument>))> =
+            self.by_key.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
+        let primary: HashMap<String, InstrumentId> =
+            entries.iter().filter(|(key, (_, it))| *key == it.key).map(|(key, (id, _))| (key.clone(), *id)).collect();
+        let is_short = |key: &str, id, it: &Instrument| key == it.key || primary.get(&it.key) != Some(&id);
+        let mut listed: Vec<Listed> = entries
+            .into_iter()
+            .filter(|(key, (id, instrument))| is_short(key, *id, instrument))
+            .map(|(key, (id, instrument))| Listed { key, id, instrument })
+            .collect();
+        listed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        listed
+    }
+
+    /// Every key of [`Directory::listed`].
+    pub fn keys(&self) -> Vec<String> {
+        self.listed().into_iter().map(|listed| listed.key).collect()
     }
 }
 

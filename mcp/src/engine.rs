@@ -12,11 +12,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    BOARD_LEVELS, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side, Snapshot,
+    BOARD_LEVELS, Bar, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side, Snapshot,
     Stream, StreamState, Top, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
+
+/// As many levels as a book is known to.
+pub const LEVELS_ALL: usize = usize::MAX;
 
 /// The point in the total order that a view shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,8 @@ pub struct QuoteView {
     pub top: Top,
     /// The latest trade.
     pub last_trade: Option<TradeSnapshot>,
+    /// The latest trades, the last one first; as many as were asked for and are kept.
+    pub recent_trades: Vec<TradeSnapshot>,
     /// When its last event arrived, in tape time.
     pub last_event: Option<Nanos>,
 }
@@ -125,6 +130,19 @@ pub struct DepthView {
     pub last_event: Option<Nanos>,
 }
 
+/// The bars of one instrument that are in memory.
+#[derive(Clone, Debug)]
+pub struct BarsView {
+    /// When.
+    pub stamp: Stamp,
+    /// State of its trades.
+    pub trades: StreamState,
+    /// Oldest first.
+    pub bars: Vec<Bar>,
+    /// When its last event arrived, in tape time.
+    pub last_event: Option<Nanos>,
+}
+
 /// Why the engine gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineUnavailable {
@@ -140,10 +158,12 @@ pub enum EngineUnavailable {
 pub enum Question {
     /// How is everything?
     Status(oneshot::Sender<StatusView>),
-    /// What are the tops of these?
-    Quotes(Vec<InstrumentId>, oneshot::Sender<QuotesView>),
+    /// What are the tops of these, and so many of their latest trades?
+    Quotes(Vec<InstrumentId>, usize, oneshot::Sender<QuotesView>),
     /// What are the best so many levels of this one?
     Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
+    /// What are the bars of this one, of the interval with this position?
+    Bars(InstrumentId, usize, oneshot::Sender<BarsView>),
     /// No question: the thread is to end.
     Stop,
 }
@@ -182,21 +202,23 @@ impl EngineClient {
         EngineClient { board: Some(board), ..self }
     }
 
-    /// The tops of several instruments, all at one moment.
+    /// The tops of several instruments and the latest `trades` of each, all at one moment.
     ///
     /// # Errors
     /// [`EngineUnavailable`].
     pub async fn quotes(
         &self,
         instruments: Vec<(InstrumentId, Arc<Instrument>)>,
+        trades: usize,
     ) -> Result<QuotesView, EngineUnavailable> {
         // Several slots are of several moments: only the engine knows one.
         if let [(id, instrument)] = &instruments[..]
+            && trades == 0
             && let Some(snapshot) = self.published(*id)
         {
             return Ok(board_view::quotes(&snapshot, instrument));
         }
-        self.ask(|reply| Question::Quotes(instruments.into_iter().map(|(id, _)| id).collect(), reply)).await
+        self.ask(|reply| Question::Quotes(instruments.into_iter().map(|(id, _)| id).collect(), trades, reply)).await
     }
 
     /// The best `levels` levels of an instrument.
@@ -213,6 +235,14 @@ impl EngineClient {
             Some(snapshot) if levels <= BOARD_LEVELS => Ok(board_view::depth(&snapshot, instrument, levels)),
             _ => self.ask(|reply| Question::Depth(id, levels, reply)).await,
         }
+    }
+
+    /// The bars of an instrument that are in memory, by the interval's position among [`tidegate_core::INTERVALS`].
+    ///
+    /// # Errors
+    /// [`EngineUnavailable`].
+    pub async fn bars(&self, id: InstrumentId, interval: usize) -> Result<BarsView, EngineUnavailable> {
+        self.ask(|reply| Question::Bars(id, interval, reply)).await
     }
 
     /// What the board shows; `None` where the engine must be asked.
@@ -308,8 +338,9 @@ impl Question {
         let stream = |id| shown.engine.market().stream(id);
         match self {
             Question::Status(reply) => drop(reply.send(status(shown, stamp))),
-            Question::Quotes(ids, reply) => {
-                let quotes: Option<Vec<_>> = ids.into_iter().map(|id| stream(id).map(quote)).collect();
+            Question::Quotes(ids, trades, reply) => {
+                let quote = |id| stream(id).map(|stream| quote(stream, trades));
+                let quotes: Option<Vec<_>> = ids.into_iter().map(quote).collect();
                 if let Some(quotes) = quotes {
                     drop(reply.send(QuotesView { stamp, quotes }));
                 }
@@ -317,6 +348,11 @@ impl Question {
             Question::Depth(id, levels, reply) => {
                 if let Some(stream) = stream(id) {
                     drop(reply.send(depth(stream, stamp, levels)));
+                }
+            }
+            Question::Bars(id, interval, reply) => {
+                if let Some(stream) = stream(id) {
+                    drop(reply.send(bars(stream, stamp, interval)));
                 }
             }
             Question::Stop => {}
@@ -351,13 +387,14 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
     }
 }
 
-fn quote(stream: &Stream) -> QuoteView {
+fn quote(stream: &Stream, trades: usize) -> QuoteView {
     QuoteView {
         instrument: Arc::clone(&stream.instrument),
         book: stream.state(Family::Book),
         trades: stream.state(Family::Trades),
         top: stream.book.top(),
         last_trade: stream.last_trade.as_ref().map(TradeSnapshot::new),
+        recent_trades: stream.recent_trades.iter().take(trades).map(TradeSnapshot::new).collect(),
         last_event: stream.last_event_any(),
     }
 }
@@ -374,6 +411,15 @@ fn depth(stream: &Stream, stamp: Stamp, levels: usize) -> DepthView {
         known_to_bid: known_to(Side::Bid),
         known_to_ask: known_to(Side::Ask),
         venue_sequence: stream.book_sequence,
+        last_event: stream.last_event_any(),
+    }
+}
+
+fn bars(stream: &Stream, stamp: Stamp, interval: usize) -> BarsView {
+    BarsView {
+        stamp,
+        trades: stream.state(Family::Trades),
+        bars: stream.bars.get(interval).into_iter().flat_map(|series| series.iter()).copied().collect(),
         last_event: stream.last_event_any(),
     }
 }

@@ -43,7 +43,7 @@ impl History {
             };
             thread::Builder::new().name("past".to_owned()).spawn(make).context("no thread for the past")?;
         }
-        Ok(History { follower, reader: HistoryReader { store, past } })
+        Ok(History { follower, reader: HistoryReader::of(store, past) })
     }
 
     /// For whoever asks.
@@ -61,6 +61,11 @@ impl History {
 }
 
 impl HistoryReader {
+    /// A reader of a store, and of a past that is on its way into it.
+    pub fn of(store: Store, past: Option<Arc<Past>>) -> HistoryReader {
+        HistoryReader { store, past }
+    }
+
     /// The latest `limit` bars of an instrument that begin within `from..to`, oldest first.
     ///
     /// # Errors

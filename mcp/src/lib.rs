@@ -2,7 +2,8 @@
 //!
 //! - [`cli`], [`commands`], [`config`]: the command line.
 //! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
-//! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
+//! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key. [`members`]: their
+//!   companies and indices.
 //! - [`history`]: what was recorded, as it is asked for. [`past`]: the simulated market before that.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
@@ -18,6 +19,7 @@ pub mod guard;
 pub mod history;
 pub mod listen;
 pub mod live;
+pub mod members;
 pub mod past;
 pub mod playback;
 pub mod server;

@@ -8,7 +8,9 @@ use crate::data_folder::{Bearer, VERSION};
 use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
+use crate::history::HistoryReader;
 use crate::listen;
+use crate::members::Members;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
 use crate::wire::Run;
 use anyhow::Context;
@@ -26,6 +28,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,9 +49,10 @@ of the last input; a higher seq is later.
 of the book are withheld, not guessed.
 
 Instruments are named MARKET:SYMBOL in capitals, such as BINANCE:BTCUSDT; MARKET:SYMBOL@SOURCE picks one of several feeds of \
-the same instrument. get_status lists what there is: call it first.
+the same instrument. get_status says what runs: call it first. find_instruments finds instruments by key, name or currency.
 
-Prices and quantities are decimal strings: exact, never rounded. Compare them as decimals.
+Prices and quantities are decimal strings: exact, never rounded; averages and ratios are rounded as their tool says. A long \
+answer says coverage and gives a cursor: nothing is cut silently.
 
 A wrong call is answered with isError and code, field, got, allowed, nearest and retryable. retryable false means: change the \
 call as field, allowed and nearest say; repeating it will fail again. retryable true means: the same call may work in a moment.
@@ -64,6 +68,12 @@ pub struct Facade {
     pub directory: Arc<Directory>,
     /// What every answer says about this run.
     pub run: Arc<Run>,
+    /// Names of companies and indices.
+    pub members: Arc<Members>,
+    /// What was recorded, where there is a store.
+    pub history: Option<HistoryReader>,
+    /// Since when it answers.
+    pub started: Instant,
     tools: Arc<[Tool]>,
 }
 
@@ -71,7 +81,16 @@ impl Facade {
     /// A facade that answers from `engine` about the instruments in `directory`.
     pub fn new(engine: EngineClient, directory: Arc<Directory>, run: Run) -> Facade {
         let tools = ToolName::ALL.map(ToolName::definition);
-        Facade { engine, directory, run: Arc::new(run), tools: tools.into() }
+        // A name more or less is no reason not to serve; a test holds the built-in files right.
+        let members = Arc::new(Members::built_in().unwrap_or_default());
+        let (run, started) = (Arc::new(run), Instant::now());
+        Facade { engine, directory, run, members, history: None, started, tools: tools.into() }
+    }
+
+    /// Answers about the past as well.
+    #[must_use]
+    pub fn with_history(self, history: HistoryReader) -> Facade {
+        Facade { history: Some(history), ..self }
     }
 }
 

@@ -3,16 +3,23 @@
 //! Each tool is one file with its schemas, its call and its text. A tool only translates: what it
 //! says about the market is what the engine said.
 
+mod analyze_liquidity;
 mod arguments;
+mod buckets;
+mod cursor;
+mod find_instruments;
+mod get_bars;
 mod get_depth;
 mod get_quotes;
 mod get_status;
+mod liquidity;
 mod schema;
+mod table;
 
 use crate::engine::EngineUnavailable;
 use crate::server::Facade;
-use crate::wire::{Envelope, Refusal, object};
-use arguments::{Arguments, echo, nearest_name, not_an_object};
+use crate::wire::{Data, Envelope, Mode, Refusal, Run, object};
+use arguments::{Arguments, UNKNOWN_INSTRUMENT, echo, nearest_name, not_an_object};
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, JsonObject, Tool, ToolAnnotations};
 use serde::Serialize;
@@ -27,6 +34,12 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The tools that exist. A closed list: what is not here cannot be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolName {
+    /// What it costs to trade now.
+    AnalyzeLiquidity,
+    /// Which instruments there are.
+    FindInstruments,
+    /// Bars of one instrument.
+    GetBars,
     /// The order book of one instrument.
     GetDepth,
     /// Top of book and last trade of several instruments.
@@ -37,7 +50,14 @@ pub enum ToolName {
 
 impl ToolName {
     /// All tools, in the order of their names: lists are deterministic.
-    pub const ALL: [ToolName; 3] = [ToolName::GetDepth, ToolName::GetQuotes, ToolName::GetStatus];
+    pub const ALL: [ToolName; 6] = [
+        ToolName::AnalyzeLiquidity,
+        ToolName::FindInstruments,
+        ToolName::GetBars,
+        ToolName::GetDepth,
+        ToolName::GetQuotes,
+        ToolName::GetStatus,
+    ];
 
     /// The tool that a caller names.
     pub fn parse(name: &str) -> Option<ToolName> {
@@ -47,6 +67,9 @@ impl ToolName {
     /// The name that callers use.
     pub const fn name(self) -> &'static str {
         match self {
+            ToolName::AnalyzeLiquidity => "analyze_liquidity",
+            ToolName::FindInstruments => "find_instruments",
+            ToolName::GetBars => "get_bars",
             ToolName::GetDepth => "get_depth",
             ToolName::GetQuotes => "get_quotes",
             ToolName::GetStatus => "get_status",
@@ -56,6 +79,9 @@ impl ToolName {
     /// What `tools/list` says about the tool.
     pub fn definition(self) -> Tool {
         let (title, description, input, output) = match self {
+            ToolName::AnalyzeLiquidity => analyze_liquidity::definition(),
+            ToolName::FindInstruments => find_instruments::definition(),
+            ToolName::GetBars => get_bars::definition(),
             ToolName::GetDepth => get_depth::definition(),
             ToolName::GetQuotes => get_quotes::definition(),
             ToolName::GetStatus => get_status::definition(),
@@ -87,13 +113,16 @@ impl Facade {
     pub async fn call(&self, tool: ToolName, arguments: JsonObject) -> CallToolResult {
         let arguments = Arguments::new(arguments);
         let answered = match tool {
+            ToolName::AnalyzeLiquidity => analyze_liquidity::call(self, arguments).await,
+            ToolName::FindInstruments => find_instruments::call(self, arguments).await,
+            ToolName::GetBars => get_bars::call(self, arguments).await,
             ToolName::GetDepth => get_depth::call(self, arguments).await,
             ToolName::GetQuotes => get_quotes::call(self, arguments).await,
             ToolName::GetStatus => get_status::call(self, arguments).await,
         };
         match answered {
             Ok(answer) => result(CallToolResult::success, answer.text, answer.structured),
-            Err(refusal) => self.refuse(&refusal).await,
+            Err(refusal) => self.refuse(&add_how_to_subscribe(refusal, &self.run)).await,
         }
     }
 
@@ -127,6 +156,21 @@ impl Facade {
             )),
         }
     }
+}
+
+/// An instrument that is not here may be at the venue: what to do about it depends on what is served.
+fn add_how_to_subscribe(mut refusal: Refusal, run: &Run) -> Refusal {
+    if refusal.code == UNKNOWN_INSTRUMENT {
+        let how = match (run.mode, run.data) {
+            (Mode::Replay, _) => "This replay holds no others.".to_owned(),
+            (_, Data::Simulated) => {
+                "More are simulated after a restart with tidegate serve --instruments N.".to_owned()
+            }
+            _ => format!("What else the venue lists is subscribed by a restart with --symbols {},SYMBOL.", run.name),
+        };
+        refusal.message = format!("{} find_instruments finds those there are. {how}", refusal.message);
+    }
+    refusal
 }
 
 /// The protocol error for a tool that does not exist.
@@ -185,5 +229,20 @@ fn fields(schema: Value) -> JsonObject {
 }
 
 #[cfg(test)]
+#[path = "tools/budget_tests.rs"]
+mod budget;
+#[cfg(test)]
+#[path = "tools/checker_tests.rs"]
+mod checker;
+#[cfg(test)]
+#[path = "tools/golden_tests.rs"]
+mod golden;
+#[cfg(test)]
+#[path = "tools/stage_tests.rs"]
+mod stage;
+#[cfg(test)]
 #[path = "tools_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "tools/wrong_calls_tests.rs"]
+mod wrong_calls;

@@ -184,6 +184,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Its fields on the wire; every refusal has the first.
+    pub const FIELDS: [&'static str; 7] = ["code", "message", "field", "got", "allowed", "nearest", "retryable"];
+
     /// The refusal's text for a reader that sees no structured content.
     pub fn text(&self, envelope: &Envelope) -> String {
         let mut text = format!("{}: {}", self.code, self.message);
@@ -253,6 +256,15 @@ pub fn qty_text(qty: Qty, instrument: &Instrument) -> String {
     decimal_text(to_decimal(qty.raw(), Qty::SCALE), decimals)
 }
 
+/// A sum of quantities, written as [`qty_text`] writes one.
+pub fn volume_text(volume: i128, instrument: &Instrument) -> String {
+    let lot = instrument.lot.map(|lot| to_decimal(lot.raw(), Qty::SCALE).normalize().scale());
+    let decimals = lot.unwrap_or(u32::from(instrument.qty_decimals));
+    // Beyond 28 digits, which no market trades.
+    let volume = Decimal::try_from_i128_with_scale(volume, u32::from(Qty::SCALE)).unwrap_or(Decimal::MAX);
+    decimal_text(volume, decimals)
+}
+
 /// What `qty` at `price` is worth, with its currency, rounded away from zero to eight decimals; `None`
 /// where the contract's facts are unknown.
 pub fn worth_text(price: Price, qty: Qty, instrument: &Instrument) -> Option<String> {
@@ -267,8 +279,9 @@ pub fn row(level: &Level, instrument: &Instrument) -> [String; 2] {
     [price_text(level.price, instrument), qty_text(level.qty, instrument)]
 }
 
-// Venues pad to eight decimals whatever the tick; those zeros are a third of a book's tokens.
-fn decimal_text(value: Decimal, decimals: u32) -> String {
+/// A decimal with at least so many `decimals` and all of its own. Venues pad to eight whatever the tick; those zeros
+/// are a third of a book's tokens.
+pub fn decimal_text(value: Decimal, decimals: u32) -> String {
     let mut value = value.normalize();
     if value.scale() < decimals {
         value.rescale(decimals);

@@ -8,7 +8,8 @@ use rand_pcg::Pcg64Mcg;
 const ID: InstrumentId = InstrumentId(1);
 
 fn stream() -> Stream {
-    let bounds = Bounds { book_levels_max: 30, bars_max: 1, instruments_max: 2, stale_after: Nanos::SECOND };
+    let bounds =
+        Bounds { book_levels_max: 30, bars_max: 1, trades_max: 32, instruments_max: 2, stale_after: Nanos::SECOND };
     Stream::new(Arc::new(spot("B:X")), &bounds)
 }
 

@@ -12,8 +12,13 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 const INSTRUMENTS: u32 = 3;
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 20, bars_max: 5, instruments_max: 3, stale_after: Nanos::new(2_000_000_000) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 20,
+    bars_max: 5,
+    trades_max: 32,
+    instruments_max: 3,
+    stale_after: Nanos::new(2_000_000_000),
+};
 
 /// What a recorder would write: place, time and encoding of every input.
 #[derive(Default, PartialEq, Debug)]

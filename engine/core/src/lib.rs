@@ -2,7 +2,7 @@
 //!
 //! - [`price`], [`time`], [`instrument`], [`event`]: the values.
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
-//! - [`book`], [`bar`], [`stream`], [`market`]: the state.
+//! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
 //! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
@@ -24,6 +24,7 @@ pub mod instrument;
 pub mod market;
 pub mod matching;
 pub mod price;
+pub mod recent;
 pub mod ring;
 mod seqlock;
 pub mod stream;
@@ -46,6 +47,7 @@ pub use input::{Fact, Gap, GapCause, Input};
 pub use instrument::{Instrument, InstrumentId, OptionRight, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
+pub use recent::RecentTrades;
 pub use ring::{Received, RingConsumer, RingProducer, ring};
 pub use stream::{LastTrade, Quote, Stream, StreamState};
 pub use time::Nanos;

@@ -18,6 +18,8 @@ pub struct Bounds {
     pub book_levels_max: usize,
     /// Bars kept of each interval of each instrument.
     pub bars_max: usize,
+    /// Trades kept of each instrument for readers; the digest does not depend on it.
+    pub trades_max: usize,
     /// Instruments in one tape.
     pub instruments_max: usize,
     /// A live stream without an event for this long is stale.

@@ -9,8 +9,13 @@ use crate::price::{Price, Qty};
 use crate::stream::StreamState;
 use proptest::prelude::*;
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 50, bars_max: 20, instruments_max: 2, stale_after: Nanos::new(5_000_000_000) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 50,
+    bars_max: 20,
+    trades_max: 4,
+    instruments_max: 2,
+    stale_after: Nanos::new(5_000_000_000),
+};
 const ID: InstrumentId = InstrumentId(0);
 
 fn ignore(_: &Market, _: Stamped<'_>) {}
@@ -94,6 +99,31 @@ fn a_book_is_live_from_its_snapshot_to_the_next_hole() {
     assert_eq!((book_state(&engine), bid(&engine)), (StreamState::Live, Some(99)));
     assert_eq!(engine.market().counters().resyncs, 1);
     assert_eq!(engine.market().counters().gaps, 1);
+}
+
+#[test]
+fn recent_trades_are_bounded_and_have_no_hole() {
+    let mut engine = live();
+    let recent = |engine: &Engine| -> Vec<u64> {
+        engine.market().stream(ID).unwrap().recent_trades.iter().map(|trade| trade.trade_id).collect()
+    };
+    for trade_id in 1..=9 {
+        feed(&mut engine, 2, &trade(2, 100, trade_id));
+    }
+    assert_eq!(recent(&engine), [9, 8, 7, 6], "the latest first, as many as there is room for");
+    feed(&mut engine, 2, &gap(Some(ID), Family::Book, GapCause::Sequence));
+    assert_eq!(recent(&engine).len(), 4, "a hole of the book is none of the trades");
+    feed(&mut engine, 3, &gap(Some(ID), Family::Trades, GapCause::Sequence));
+    assert!(recent(&engine).is_empty() && engine.market().stream(ID).unwrap().last_trade.is_some());
+    feed(&mut engine, 3, &trade(3, 100, 12));
+    assert_eq!(recent(&engine), [12]);
+    feed(&mut engine, 3, &gap(None, Family::Book, GapCause::Restart));
+    assert!(recent(&engine).is_empty());
+    let none = Bounds { trades_max: 0, ..BOUNDS };
+    let mut market = Market::new(none);
+    market.apply(Nanos::ZERO, &define(0, "B:X")).unwrap();
+    market.apply(Nanos::ZERO, &trade(1, 100, 1)).unwrap();
+    assert_eq!(market.stream(ID).unwrap().recent_trades.iter().len(), 0);
 }
 
 /// A venue that sends packets replaces its whole book with each: whoever looks between messages, and at the

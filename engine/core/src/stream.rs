@@ -8,6 +8,7 @@ use crate::input::Fact;
 use crate::instrument::Instrument;
 use crate::market::{Bounds, MessageEnd};
 use crate::price::{Price, Qty};
+use crate::recent::RecentTrades;
 use crate::time::Nanos;
 use std::sync::Arc;
 
@@ -97,6 +98,8 @@ pub struct Stream {
     pub quote: Option<Quote>,
     /// The latest trade.
     pub last_trade: Option<LastTrade>,
+    /// The latest trades, the last one among them.
+    pub recent_trades: RecentTrades,
     /// Bars, by position in [`INTERVALS`].
     pub bars: Vec<BarSeries>,
     /// When the last event of each family arrived (tape time), by family code.
@@ -127,6 +130,7 @@ impl Stream {
             book_sequence: None,
             quote: None,
             last_trade: None,
+            recent_trades: RecentTrades::new(bounds.trades_max),
             bars: INTERVALS.iter().map(|&interval| BarSeries::new(interval, bounds.bars_max)).collect(),
             last_event: [None; 4],
             states: [StreamState::Closed; 4],
@@ -233,7 +237,9 @@ impl Stream {
                 let received = event.flags.has(Flags::TIME_RECEIVED);
                 let venue_ts = (!received).then_some(event.venue_ts);
                 let receive_ts = event.receive_ts;
-                self.last_trade = Some(LastTrade { price, qty, side, trade_id, venue_ts, receive_ts });
+                let trade = LastTrade { price, qty, side, trade_id, venue_ts, receive_ts };
+                self.last_trade = Some(trade);
+                self.recent_trades.push(trade);
                 for series in &mut self.bars {
                     series.push(event.venue_ts, received, price, qty);
                 }
@@ -321,7 +327,10 @@ impl Stream {
                     self.set_state(family, StreamState::Gapped);
                 }
             }
-            Family::Trades => self.bars.iter_mut().for_each(BarSeries::mark_incomplete),
+            Family::Trades => {
+                self.bars.iter_mut().for_each(BarSeries::mark_incomplete);
+                self.recent_trades.clear();
+            }
             Family::Quotes => self.quote = None,
             Family::Statistics => {}
         }

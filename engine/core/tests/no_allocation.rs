@@ -65,6 +65,7 @@ const BARS_MAX: usize = 32;
 const BOUNDS: Bounds = Bounds {
     book_levels_max: LEVELS_MAX,
     bars_max: BARS_MAX,
+    trades_max: 32,
     instruments_max: INSTRUMENTS as usize,
     stale_after: Nanos::SECOND,
 };

@@ -10,8 +10,13 @@ use tidegate_core::{
     Settlement, Side, Terms,
 };
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 100, bars_max: 20_000, instruments_max: 8, stale_after: Nanos::new(5_000_000_000) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 100,
+    bars_max: 20_000,
+    trades_max: 4,
+    instruments_max: 8,
+    stale_after: Nanos::new(5_000_000_000),
+};
 const SIZES: Sizes = Sizes { tail_rows: 500, merged_at_once: 4 };
 /// 2024-08-08T23:20 UTC.
 const START: i64 = 1_723_159_200;

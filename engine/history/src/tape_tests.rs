@@ -17,8 +17,13 @@ use tidegate_core::{
 #[path = "../../../tests/cases.rs"]
 mod test_cases;
 
-pub(super) const BOUNDS: Bounds =
-    Bounds { book_levels_max: 100, bars_max: 50, instruments_max: 4, stale_after: Nanos::new(5_000_000_000) };
+pub(super) const BOUNDS: Bounds = Bounds {
+    book_levels_max: 100,
+    bars_max: 50,
+    trades_max: 32,
+    instruments_max: 4,
+    stale_after: Nanos::new(5_000_000_000),
+};
 const ID: InstrumentId = InstrumentId(0);
 
 pub(super) fn define() -> Input {

@@ -17,7 +17,7 @@ struct Harness {
 impl Harness {
     fn new(mode: Mode, symbols: &[&str]) -> Harness {
         let stale_after = Nanos::new(i64::MAX);
-        let bounds = Bounds { book_levels_max: 100, bars_max: 10, instruments_max: 10, stale_after };
+        let bounds = Bounds { book_levels_max: 100, bars_max: 10, trades_max: 32, instruments_max: 10, stale_after };
         let mut harness = Harness {
             session: AngelSession::new(mode),
             engine: Engine::new(Market::new(bounds), 0, Nanos::ZERO),

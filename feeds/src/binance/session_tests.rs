@@ -15,8 +15,13 @@ struct Harness {
 
 impl Harness {
     fn new(market: Market) -> Harness {
-        let bounds =
-            Bounds { book_levels_max: 100, bars_max: 10, instruments_max: 10, stale_after: Nanos::new(i64::MAX) };
+        let bounds = Bounds {
+            book_levels_max: 100,
+            bars_max: 10,
+            trades_max: 32,
+            instruments_max: 10,
+            stale_after: Nanos::new(i64::MAX),
+        };
         Harness {
             market,
             session: BinanceSession::new(market),

@@ -26,8 +26,13 @@ pub const MORNING: Nanos = Nanos::new(1_751_257_800 * Nanos::SECOND.raw());
 pub const PAIRS: [&str; 2] = ["BINANCE:BTCUSDT", "BINANCE:ETHUSDT"];
 pub const SHARES: [&str; 4] = ["NSE:RELIANCE", "NSE:SBIN", "NSE:INFY", "NSE:NIFTY"];
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 8_192, bars_max: 100, instruments_max: 64, stale_after: Nanos::new(i64::MAX) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 8_192,
+    bars_max: 100,
+    trades_max: 32,
+    instruments_max: 64,
+    stale_after: Nanos::new(i64::MAX),
+};
 /// What a test waits for comes within this, or never.
 const DEADLINE: Duration = Duration::from_secs(60);
 

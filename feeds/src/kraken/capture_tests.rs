@@ -39,8 +39,13 @@ struct Playback {
 
 impl Playback {
     fn new() -> Playback {
-        let bounds =
-            Bounds { book_levels_max: 20, bars_max: 10, instruments_max: 16, stale_after: Nanos::new(i64::MAX) };
+        let bounds = Bounds {
+            book_levels_max: 20,
+            bars_max: 10,
+            trades_max: 32,
+            instruments_max: 16,
+            stale_after: Nanos::new(i64::MAX),
+        };
         Playback {
             session: KrakenSession::new(Settings::new(Version::V1)),
             engine: Engine::new(Market::new(bounds), 0, Nanos::ZERO),

@@ -20,8 +20,13 @@ struct Harness {
 
 impl Harness {
     fn new(settings: Settings) -> Harness {
-        let bounds =
-            Bounds { book_levels_max: 100, bars_max: 10, instruments_max: 10, stale_after: Nanos::new(i64::MAX) };
+        let bounds = Bounds {
+            book_levels_max: 100,
+            bars_max: 10,
+            trades_max: 32,
+            instruments_max: 10,
+            stale_after: Nanos::new(i64::MAX),
+        };
         let mut harness = Harness {
             session: KrakenSession::new(settings),
             engine: Engine::new(Market::new(bounds), 0, Nanos::ZERO),

@@ -92,6 +92,7 @@ impl<P: Protocol> World<P> {
         let bounds = Bounds {
             book_levels_max: 2_000,
             bars_max: 4,
+            trades_max: 32,
             instruments_max: 8,
             stale_after: Nanos::new(8 * 3_600 * Nanos::SECOND.raw()),
         };

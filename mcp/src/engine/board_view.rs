@@ -18,6 +18,7 @@ pub(super) fn quotes(snapshot: &Snapshot, instrument: &Arc<Instrument>) -> Quote
         trades: snapshot.state(Family::Trades),
         top: snapshot.top(),
         last_trade: snapshot.last_trade,
+        recent_trades: Vec::new(),
         last_event: snapshot.last_event.iter().copied().flatten().max(),
     };
     QuotesView { stamp: stamp(snapshot), quotes: vec![quote] }

@@ -13,8 +13,13 @@ const ID: InstrumentId = InstrumentId(0);
 
 /// A live engine without a recorder, fed by hand.
 fn live(questions_max: usize) -> (RingProducer, engine::EngineClient, BoardReader, thread::JoinHandle<()>) {
-    let bounds =
-        Bounds { book_levels_max: 100, bars_max: 10, instruments_max: 4, stale_after: Nanos::new(5_000_000_000) };
+    let bounds = Bounds {
+        book_levels_max: 100,
+        bars_max: 10,
+        trades_max: 32,
+        instruments_max: 4,
+        stale_after: Nanos::new(5_000_000_000),
+    };
     let (producer, consumer) = ring(65_536);
     let (writer, reader) = board(bounds.instruments_max);
     let (client, questions) = engine::questions(questions_max);

@@ -1,16 +1,20 @@
 //! Arguments as they come, and refusals that teach: every wrong value is answered with its field,
-//! what was given, what is allowed, and the nearest right value.
+//! what was given, what is allowed, and the nearest right value or what to do instead.
 
+use super::cursor;
 use crate::directory::Directory;
 use crate::wire::{Refusal, plain};
 use rmcp::model::JsonObject;
 use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use tidegate_core::{Instrument, InstrumentId};
+use tidegate_core::{Instrument, InstrumentId, Nanos, NumberError, Parsed};
 
 const ECHO_CHARS_MAX: usize = 60;
 const KEYS_SHOWN_MAX: usize = 10;
+
+/// The shape of a decimal number, as schemas state it.
+pub const DECIMAL: &str = "^[0-9]+(\\.[0-9]+)?$";
 
 /// The arguments of one call, not yet trusted.
 pub struct Arguments(JsonObject);
@@ -29,9 +33,8 @@ impl Arguments {
         };
         let allowed = if known.is_empty() { "no arguments".to_owned() } else { known.join(", ") };
         Err(Refusal {
-            field: Some(echo(name)),
             nearest: nearest_name(name, known).map(Value::from),
-            ..wrong("unknown_argument", "This tool has no such argument; leave it out.", value, allowed)
+            ..wrong("unknown_argument", &echo(name), "This tool has no such argument; leave it out.", value, allowed)
         })
     }
 
@@ -47,18 +50,14 @@ impl Arguments {
         let Value::Array(items) = value else {
             let nearest = value.as_str().filter(|key| directory.resolve(key).is_some());
             return Err(Refusal {
-                field: Some(name.to_owned()),
                 nearest: nearest.map(|key| Value::from(vec![key])),
-                ..wrong("wrong_type", &format!("{name} must be a list of strings."), value, allowed)
+                ..wrong("wrong_type", name, &format!("{name} must be a list of strings."), value, allowed)
             });
         };
         if !count.contains(&items.len()) {
-            let fix = format!(
-                "{name} must have {} to {} keys; split a longer list into several calls.",
-                count.start(),
-                count.end()
-            );
-            return Err(Refusal { field: Some(name.to_owned()), ..wrong("out_of_range", &fix, value, allowed) });
+            let (least, most) = (count.start(), count.end());
+            let fix = format!("{name} must have {least} to {most} keys; split a longer list into several calls.");
+            return Err(wrong("out_of_range", name, &fix, value, allowed));
         }
         let resolve = |(at, item)| resolve(&format!("{name}[{at}]"), item, directory);
         items.iter().enumerate().map(resolve).collect()
@@ -74,10 +73,9 @@ impl Arguments {
         let Some(value) = self.0.get(name) else { return Ok(default) };
         let (least, most) = (*range.start(), *range.end());
         let allowed = format!("a whole number from {least} to {most}");
-        let refuse = |code, nearest: Option<usize>| Refusal {
-            field: Some(name.to_owned()),
-            nearest: nearest.map(Value::from),
-            ..wrong(code, &format!("{name} must be {allowed}."), value, allowed.clone())
+        let refuse = |code, nearest: Option<usize>| {
+            let message = format!("{name} must be {allowed}; leave it out for {default}.");
+            Refusal { nearest: nearest.map(Value::from), ..wrong(code, name, &message, value, allowed.clone()) }
         };
         let Some(number) = value.as_number() else {
             let meant = value.as_str().and_then(|text| text.trim().parse::<usize>().ok());
@@ -95,6 +93,109 @@ impl Arguments {
         }
     }
 
+    /// A text of at most `chars_max` characters.
+    pub fn text(&self, name: &str, chars_max: usize) -> Result<&str, Refusal> {
+        let allowed = || format!("a string of at most {chars_max} characters");
+        match self.required(name, &allowed())? {
+            Value::String(text) if text.chars().nth(chars_max).is_none() => Ok(text),
+            value @ Value::String(text) => Err(Refusal {
+                nearest: Some(Value::from(text.chars().take(chars_max).collect::<String>())),
+                ..wrong("out_of_range", name, &format!("{name} is too long; shorten it."), value, allowed())
+            }),
+            value => Err(wrong("wrong_type", name, &format!("{name} must be a string."), value, allowed())),
+        }
+    }
+
+    /// One of the `known` names, if given.
+    pub fn choice<'a>(&self, name: &str, known: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        if let Some(chosen) = value.as_str().and_then(|text| known.iter().find(|known| **known == text)) {
+            return Ok(Some(chosen));
+        }
+        let code = if value.is_string() { "unknown_value" } else { "wrong_type" };
+        let allowed = if known.is_empty() { "nothing in this run".to_owned() } else { known.join(", ") };
+        let message = format!("{name} must be one of the allowed names; or leave it out.");
+        let nearest = value.as_str().and_then(|text| nearest_name(text, known));
+        Err(Refusal { nearest: nearest.map(Value::from), ..wrong(code, name, &message, value, allowed) })
+    }
+
+    /// One of the `known` names.
+    pub fn chosen<'a>(&self, name: &str, known: &[&'a str]) -> Result<&'a str, Refusal> {
+        self.required(name, &known.join(", "))?;
+        Ok(self.choice(name, known)?.unwrap_or_default())
+    }
+
+    /// A decimal number above zero, if given: a string, as a JSON number is a float to many readers.
+    pub fn decimal<T: Default + PartialOrd>(
+        &self,
+        name: &str,
+        parse: fn(&[u8]) -> Result<Parsed<T>, NumberError>,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let read = |text: &str| parse(text.as_bytes()).map(|parsed| parsed.value);
+        let is_right = |text: &String| read(text).is_ok_and(|value| value > T::default());
+        let (code, fix) = match value.as_str().map(read) {
+            Some(Ok(value)) if value > T::default() => return Ok(Some(value)),
+            Some(Ok(_)) => ("out_of_range", "must be above 0"),
+            Some(Err(NumberError::Malformed)) => ("wrong_format", "must be plain digits with at most one point"),
+            Some(Err(NumberError::TooPrecise)) => ("out_of_range", "has more decimals than are kept"),
+            Some(Err(NumberError::OutOfRange)) => ("out_of_range", "is larger than can be kept"),
+            None => ("wrong_type", "must be a string"),
+        };
+        let cleaned: String = plain(value).chars().filter(|c| c.is_ascii_digit() || *c == '.').take(64).collect();
+        let is_near = matches!(value, Value::String(_) | Value::Number(_)) && code != "out_of_range";
+        Err(Refusal {
+            nearest: Some(cleaned).filter(|text| is_near && is_right(text)).map(Value::from),
+            ..wrong(
+                code,
+                name,
+                &format!("{name} {fix}; or leave it out."),
+                value,
+                "a decimal number above 0 as a string, such as \"0.5\"".to_owned(),
+            )
+        })
+    }
+
+    /// A moment, if given: RFC 3339 text, or nanoseconds since 1970 (as text too: they are beyond a float).
+    pub fn instant(&self, name: &str) -> Result<Option<Nanos>, Refusal> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let read = |text: &str| match text.parse::<i64>() {
+            Ok(ns) => Some(Nanos::new(ns)),
+            Err(_) => i64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok().map(Nanos::new),
+        };
+        let instant = match value {
+            Value::String(text) => read(text),
+            Value::Number(number) => number.as_i64().map(Nanos::new),
+            _ => None,
+        };
+        let code = if value.is_string() || value.is_number() { "wrong_format" } else { "wrong_type" };
+        let message = format!("{name} must be a moment between the years 1677 and 2262; or leave it out.");
+        let allowed = "RFC 3339 such as 2024-08-08T12:30:00Z, or nanoseconds since 1970".to_owned();
+        // A day, or a moment without its zone: UTC is what is meant, as everything else is in UTC.
+        let nearest = value.as_str().filter(|text| text.len() < ECHO_CHARS_MAX).and_then(|text| {
+            let text = text.trim().replacen(' ', "T", 1);
+            [format!("{text}Z"), format!("{text}T00:00:00Z")].into_iter().find(|text| read(text).is_some())
+        });
+        instant
+            .map(Some)
+            .ok_or_else(|| Refusal { nearest: nearest.map(Value::from), ..wrong(code, name, &message, value, allowed) })
+    }
+
+    /// Where an earlier answer to the same question `scope` ended, if given.
+    pub fn cursor(&self, name: &str, scope: &[&str]) -> Result<Option<String>, Refusal> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let after = value.as_str().and_then(|text| cursor::open(text, scope));
+        let code = if value.is_string() { "wrong_cursor" } else { "wrong_type" };
+        let message = format!("{name} is none that was given for these arguments; leave it out to begin anew.");
+        let allowed = "the cursor of an answer to the same arguments, unchanged".to_owned();
+        after.map(Some).ok_or_else(|| wrong(code, name, &message, value, allowed))
+    }
+
+    /// The refusal of a value that is right by itself, and wrong beside the others or for this instrument.
+    pub fn unfit(&self, code: &'static str, name: &str, message: &str, allowed: String) -> Refusal {
+        wrong(code, name, message, self.0.get(name).unwrap_or(&Value::Null), allowed)
+    }
+
     fn required(&self, name: &str, allowed: &str) -> Result<&Value, Refusal> {
         self.0.get(name).ok_or_else(|| Refusal {
             code: "missing_argument",
@@ -110,20 +211,21 @@ impl Arguments {
 
 /// A refusal of `arguments` that are no object at all.
 pub fn not_an_object(arguments: &Value) -> Refusal {
+    let message = "arguments must be an object of named arguments.";
     Refusal {
-        field: Some("arguments".to_owned()),
         nearest: Some(Value::Object(JsonObject::new())),
-        ..wrong("wrong_type", "arguments must be an object of named arguments.", arguments, "an object".to_owned())
+        ..wrong("wrong_type", "arguments", message, arguments, "an object".to_owned())
     }
 }
 
 /// The known name that was most likely meant.
 pub fn nearest_name(name: &str, known: &[&str]) -> Option<String> {
-    let name: String = name.chars().take(ECHO_CHARS_MAX).flat_map(char::to_lowercase).collect();
-    let near = |known: &&str| (strsim::damerau_levenshtein(&name, known), known.to_string());
-    let (distance, nearest) = known.iter().map(near).min()?;
+    let lower = |text: &str| text.chars().take(ECHO_CHARS_MAX).flat_map(char::to_lowercase).collect::<String>();
+    let name = lower(name);
+    let near = |known: &&str| (strsim::damerau_levenshtein(&name, &lower(known)), lower(known), known.to_string());
+    let (distance, nearest, known) = known.iter().map(near).min()?;
     let is_near = distance * 2 <= nearest.chars().count() || nearest.contains(&name) || name.contains(&nearest);
-    (is_near && !name.is_empty()).then_some(nearest)
+    (is_near && !name.is_empty()).then_some(known)
 }
 
 /// A value in a refusal: short, on one line, and with nothing in it that a terminal or a model would
@@ -147,22 +249,20 @@ fn visible(c: char) -> Vec<char> {
 fn resolve(field: &str, value: &Value, directory: &Directory) -> Result<(InstrumentId, Arc<Instrument>), Refusal> {
     let Value::String(key) = value else {
         let allowed = "an instrument key such as BINANCE:BTCUSDT".to_owned();
-        let refusal = wrong("wrong_type", &format!("{field} must be a string."), value, allowed);
-        return Err(Refusal { field: Some(field.to_owned()), ..refusal });
+        return Err(wrong("wrong_type", field, &format!("{field} must be a string."), value, allowed));
     };
-    directory.resolve(key).ok_or_else(|| Refusal {
-        field: Some(field.to_owned()),
-        nearest: directory.nearest(key).map(Value::from),
-        ..wrong(
-            "unknown_instrument",
-            &format!(
-                "{field} names no instrument of this run; keys are MARKET:SYMBOL or MARKET:SYMBOL@SOURCE, in capitals."
-            ),
-            value,
-            some_of(&directory.keys()),
-        )
+    directory.resolve(key).ok_or_else(|| {
+        let message =
+            format!("{field} names no instrument of this run; keys are MARKET:SYMBOL or MARKET:SYMBOL@SOURCE.");
+        Refusal {
+            nearest: directory.nearest(key).map(Value::from),
+            ..wrong(UNKNOWN_INSTRUMENT, field, &message, value, some_of(&directory.keys()))
+        }
     })
 }
+
+/// The code of a refusal to which what to do about it is added: see [`super::add_how_to_subscribe`].
+pub const UNKNOWN_INSTRUMENT: &str = "unknown_instrument";
 
 fn some_of(keys: &[String]) -> String {
     match keys.len() {
@@ -174,7 +274,7 @@ fn some_of(keys: &[String]) -> String {
     }
 }
 
-fn wrong(code: &'static str, message: &str, got: &Value, allowed: String) -> Refusal {
+fn wrong(code: &'static str, field: &str, message: &str, got: &Value, allowed: String) -> Refusal {
     let got = match got {
         Value::Array(items) => format!("a list of {}", items.len()),
         Value::Object(fields) => format!("an object of {} fields", fields.len()),
@@ -184,7 +284,7 @@ fn wrong(code: &'static str, message: &str, got: &Value, allowed: String) -> Ref
     Refusal {
         code,
         message: message.to_owned(),
-        field: None,
+        field: Some(field.to_owned()),
         got: Some(got),
         allowed: Some(allowed),
         nearest: None,
@@ -193,103 +293,5 @@ fn wrong(code: &'static str, message: &str, got: &Value, allowed: String) -> Ref
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::directory::tests::directory;
-    use serde_json::json;
-
-    fn arguments(value: Value) -> Arguments {
-        Arguments::new(value.as_object().unwrap().clone())
-    }
-
-    /// Field, code, what was got and the nearest right value of a refusal.
-    #[track_caller]
-    fn check<T: std::fmt::Debug>(result: Result<T, Refusal>, expect: (&str, &str, &str, Value)) {
-        let refusal = result.unwrap_err();
-        let nearest = refusal.nearest.clone().unwrap_or(Value::Null);
-        let got = refusal.got.clone().unwrap_or_default();
-        assert_eq!((refusal.field.as_deref().unwrap(), refusal.code, got.as_str(), nearest), expect);
-        assert!(refusal.allowed.is_some() && !refusal.retryable);
-    }
-
-    #[test]
-    fn levels_are_whole_and_within_range() {
-        let levels = |value: Value| arguments(json!({ "levels": value })).whole("levels", 1..=50, 10);
-        assert_eq!(arguments(json!({})).whole("levels", 1..=50, 10), Ok(10));
-        assert_eq!(levels(json!(1)), Ok(1));
-        assert_eq!(levels(json!(50.0)), Ok(50));
-        for (value, code, got, nearest) in [
-            (json!(0), "out_of_range", "0", json!(1)),
-            (json!(51), "out_of_range", "51", json!(50)),
-            (json!(-3), "out_of_range", "-3", json!(1)),
-            (json!(2.6), "out_of_range", "2.6", json!(3)),
-            (json!(1e300), "out_of_range", "1e+300", json!(50)),
-            (json!(u64::MAX), "out_of_range", "18446744073709551615", json!(50)),
-            (json!("20"), "wrong_type", "20", json!(20)),
-            (json!("all"), "wrong_type", "all", Value::Null),
-            (json!(null), "wrong_type", "null", Value::Null),
-            (json!(true), "wrong_type", "true", Value::Null),
-            (json!([10]), "wrong_type", "a list of 1", Value::Null),
-            (json!({}), "wrong_type", "an object of 0 fields", Value::Null),
-        ] {
-            check(levels(value), ("levels", code, got, nearest));
-        }
-    }
-
-    #[test]
-    fn an_instrument_is_a_known_key_or_its_slip_is_named() {
-        let directory = directory();
-        let one = |value: Value| arguments(value).instrument("instrument", &directory).map(|(id, _)| id.0);
-        assert_eq!(one(json!({ "instrument": "BINANCE:BTCUSDT@SIM" })), Ok(2));
-        let field = "instrument";
-        check(one(json!({})), (field, "missing_argument", "", Value::Null));
-        check(one(json!({ "instrument": 5 })), (field, "wrong_type", "5", Value::Null));
-        check(one(json!({ "instrument": "" })), (field, "unknown_instrument", "an empty string", Value::Null));
-        check(
-            one(json!({ "instrument": "btcusdt" })),
-            (field, "unknown_instrument", "btcusdt", json!("BINANCE:BTCUSDT")),
-        );
-        check(one(json!({ "instrument": "NSE:INFY" })), (field, "unknown_instrument", "NSE:INFY", Value::Null));
-    }
-
-    #[test]
-    fn a_list_of_instruments_names_the_item_at_fault() {
-        let directory = directory();
-        let many = |value: Value| {
-            let ids = arguments(json!({ "instruments": value })).instruments("instruments", 1..=3, &directory);
-            ids.map(|ids| ids.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
-        };
-        assert_eq!(many(json!(["BINANCE:ETHUSDT", "BINANCE:BTCUSDT"])), Ok(vec![1, 0]));
-        let field = "instruments";
-        check(many(json!([])), (field, "out_of_range", "a list of 0", Value::Null));
-        check(many(json!(["a", "b", "c", "d"])), (field, "out_of_range", "a list of 4", Value::Null));
-        check(many(json!("BINANCE:BTCUSDT")), (field, "wrong_type", "BINANCE:BTCUSDT", json!(["BINANCE:BTCUSDT"])));
-        check(
-            many(json!(["BINANCE:BTCUSDT", "BINANCE:ETHUSD"])),
-            ("instruments[1]", "unknown_instrument", "BINANCE:ETHUSD", json!("BINANCE:ETHUSDT")),
-        );
-        check(many(json!(["BINANCE:BTCUSDT", null])), ("instruments[1]", "wrong_type", "null", Value::Null));
-    }
-
-    #[test]
-    fn an_unknown_argument_is_never_ignored() {
-        let known = ["instrument", "levels"];
-        assert_eq!(arguments(json!({ "levels": 1 })).only(&known), Ok(()));
-        check(arguments(json!({ "level": 1 })).only(&known), ("level", "unknown_argument", "1", json!("levels")));
-        check(
-            arguments(json!({ "zzz": {} })).only(&known),
-            ("zzz", "unknown_argument", "an object of 0 fields", Value::Null),
-        );
-        check(arguments(json!({ "a": 1 })).only(&[]), ("a", "unknown_argument", "1", Value::Null));
-    }
-
-    #[test]
-    fn what_is_echoed_is_short_and_harmless() {
-        assert_eq!(echo("BINANCE:BTCUSDT"), "BINANCE:BTCUSDT");
-        assert_eq!(echo("a\nb\u{1b}[31m\u{202e}\0\"'"), "a\\nb\\u{1b}[31m\\u{202e}\\0\"'");
-        assert_eq!(echo("日本"), "日本");
-        let huge = echo(&"🦀".repeat(100_000));
-        assert_eq!(huge.chars().count(), ECHO_CHARS_MAX + 1);
-        assert!(huge.ends_with('…'));
-    }
-}
+#[path = "arguments_tests.rs"]
+mod tests;

@@ -1,40 +1,41 @@
-//! `get_depth`: the order book of one instrument.
+//! `get_depth`: the order book of one instrument, level by level or in price buckets.
 
 use super::Answer;
-use super::arguments::Arguments;
+use super::arguments::{Arguments, DECIMAL};
+use super::buckets::buckets;
 use super::schema::output_schema;
-use crate::engine::DepthView;
+use crate::engine::{DepthView, LEVELS_ALL};
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, price_text, row};
+use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, decimal_text, price_text, row, to_decimal};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write;
-use tidegate_core::StreamState;
+use tidegate_core::{Instrument, Level, Price, Side, StreamState};
 
-const LEVELS_MAX: usize = 50;
+pub(super) const LEVELS_MAX: usize = 50;
 const LEVELS_DEFAULT: usize = 10;
 
 /// The book as answered.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Depth {
-    /// Key with its source, such as BINANCE:BTCUSDT@BINANCE.
+    // Key with its source, such as BINANCE:BTCUSDT@BINANCE.
     instrument: String,
-    /// What the rows of bids and asks hold.
+    // What the rows of bids and asks hold.
     columns: [&'static str; 2],
-    /// Best first; empty unless feed_state is live.
+    // Best first; empty unless feed_state is live.
     bids: Vec<[String; 2]>,
-    /// Best first; empty unless feed_state is live.
     asks: Vec<[String; 2]>,
-    /// Lowest price down to which the bids are completely known; null where they are known to their end, or not live.
+    // The worst price down to which a side is completely known; null where it is known to its end, or not live.
     known_to_bid: Option<String>,
-    /// Highest price up to which the asks are completely known; null where they are known to their end, or not live.
     known_to_ask: Option<String>,
-    /// Levels asked for, per side.
+    // Levels asked for, per side.
     levels: usize,
-    /// True where both sides show as many levels as asked; false: fewer are known.
+    // The price step of a row; null where rows are levels.
+    bucket: Option<String>,
+    // True where both sides show as many levels as asked; false: fewer are known.
     complete: bool,
-    /// The venue's own sequence number of the book, as text.
+    // The venue's own sequence number of the book, as text.
     venue_sequence: Option<String>,
 }
 
@@ -43,56 +44,84 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instrument": {
-                "type": "string",
-                "description": "Instrument key MARKET:SYMBOL; MARKET:SYMBOL@SOURCE picks one of several feeds.",
-                "minLength": 3,
-                "maxLength": 64,
-                "examples": ["BINANCE:BTCUSDT", "BINANCE:BTCUSDT@BINANCE"]
+                "type": "string", "description": "MARKET:SYMBOL[@SOURCE]",
+                "examples": ["BINANCE:BTCUSDT"]
             },
             "levels": {
-                "type": "integer",
-                "description": "Price levels per side.",
-                "minimum": 1,
-                "maximum": LEVELS_MAX,
-                "default": LEVELS_DEFAULT,
-                "examples": [5]
+                "type": "integer", "minimum": 1, "maximum": LEVELS_MAX, "default": LEVELS_DEFAULT,
+                "description": "Rows per side", "examples": [5]
+            },
+            "bucket": {
+                "type": "string", "pattern": DECIMAL,
+                "description": "Price step, a multiple of the tick", "examples": ["10"]
             }
         },
         "required": ["instrument"],
         "additionalProperties": false
     });
-    let description = "Order book of one instrument: the best price levels of both sides, as decimal strings, and how far \
-                       each side is completely known. Levels are given only while the book is live; otherwise feed_state \
-                       says why not. Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"levels\": 5}. For the best prices of \
-                       several instruments use get_quotes.";
-    ("Order book depth", description, input, output_schema::<Depth>())
+    let description = "Order book, best first, as far as it is known (known_to_*; null: to its end); empty unless live. With \
+                       bucket each row sums up to its price; one not known whole is left out. Example: {\"instrument\": \
+                       \"BINANCE:BTCUSDT\", \"levels\": 5}.";
+    ("Order book depth", description, input, output_schema::<Depth>("bids"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
-    arguments.only(&["instrument", "levels"])?;
+    arguments.only(&["instrument", "levels", "bucket"])?;
     let (id, instrument) = arguments.instrument("instrument", &facade.directory)?;
     let levels = arguments.whole("levels", 1..=LEVELS_MAX, LEVELS_DEFAULT)?;
-    let view = facade.ask(facade.engine.depth(id, instrument, levels)).await?;
-    Ok(answer(&facade.run, &view, levels))
+    let bucket = bucket(&arguments, &instrument)?;
+    // A bucket holds any number of levels.
+    let wanted = if bucket.is_some() { LEVELS_ALL } else { levels };
+    let view = facade.ask(facade.engine.depth(id, instrument, wanted)).await?;
+    Ok(answer(&facade.run, &view, levels, bucket))
 }
 
-fn answer(run: &Run, view: &DepthView, levels: usize) -> Answer {
+/// The price step of a row, if one is wanted.
+fn bucket(arguments: &Arguments, instrument: &Instrument) -> Result<Option<Price>, Refusal> {
+    let (Some(bucket), tick) = (arguments.decimal("bucket", Price::parse)?, instrument.tick) else {
+        return Ok(None);
+    };
+    let Some(tick) = tick.filter(|tick| bucket.raw() % tick.raw() != 0) else { return Ok(Some(bucket)) };
+    let above = Price::from_raw(bucket.raw() - bucket.raw() % tick.raw() + tick.raw()).unwrap_or(tick);
+    let allowed = format!("a multiple of the tick {}", price_text(tick, instrument));
+    Err(Refusal {
+        nearest: Some(Value::from(price_text(above, instrument))),
+        ..arguments.unfit(
+            "out_of_range",
+            "bucket",
+            &format!("bucket must be {allowed}; or leave it out."),
+            allowed.clone(),
+        )
+    })
+}
+
+fn answer(run: &Run, view: &DepthView, levels: usize, bucket: Option<Price>) -> Answer {
     let envelope = Envelope {
         age_ms: age_ms(view.stamp.as_of, view.last_event),
         feed_state: Some(view.state.into()),
         ..Envelope::at(run, &view.stamp)
     };
-    let depth = depth(view, levels);
+    let depth = depth(view, levels, bucket);
     Answer::new(&envelope, &depth, &text(&depth, view.state.into()))
 }
 
-fn depth(view: &DepthView, levels: usize) -> Depth {
+fn depth(view: &DepthView, levels: usize, bucket: Option<Price>) -> Depth {
     let instrument = &*view.instrument;
     // A book that is not live may still hold levels. Showing them, however marked, invites acting on them.
     let is_live = view.state == StreamState::Live;
-    let rows = |side: &[_]| side.iter().take(levels).filter(|_| is_live).map(|level| row(level, instrument)).collect();
+    let rows = |side: Side, held: &[Level], known_to: Option<Price>| -> Vec<[String; 2]> {
+        match bucket {
+            _ if !is_live => Vec::new(),
+            None => held.iter().take(levels).map(|level| row(level, instrument)).collect(),
+            Some(step) => buckets(side, held, known_to, step, levels)
+                .into_iter()
+                .map(|bucket| [price_text(bucket.price, instrument), bucket.qty_text(instrument)])
+                .collect(),
+        }
+    };
     let known = |price: Option<_>| price.filter(|_| is_live).map(|price| price_text(price, instrument));
-    let (bids, asks): (Vec<_>, Vec<_>) = (rows(&view.bids), rows(&view.asks));
+    let bids = rows(Side::Bid, &view.bids, view.known_to_bid);
+    let asks = rows(Side::Ask, &view.asks, view.known_to_ask);
     Depth {
         instrument: instrument.to_string(),
         columns: ["price", "qty"],
@@ -102,6 +131,7 @@ fn depth(view: &DepthView, levels: usize) -> Depth {
         known_to_bid: known(view.known_to_bid),
         known_to_ask: known(view.known_to_ask),
         levels,
+        bucket: bucket.map(|step| decimal_text(to_decimal(step.raw(), Price::SCALE), 0)),
         venue_sequence: view.venue_sequence.map(|sequence| sequence.to_string()),
     }
 }
@@ -115,6 +145,9 @@ fn text(depth: &Depth, state: FeedState) -> String {
         );
     }
     let mut text = format!("{}, best first, price x qty", depth.instrument);
+    if let Some(bucket) = &depth.bucket {
+        let _ = write!(text, ", in steps of {bucket}: each row reaches to its price");
+    }
     for (name, side, known_to) in
         [("bids", &depth.bids, &depth.known_to_bid), ("asks", &depth.asks, &depth.known_to_ask)]
     {
@@ -125,7 +158,7 @@ fn text(depth: &Depth, state: FeedState) -> String {
         let _ = write!(text, "\n{name} ({}, known to {known_to}): {levels}", side.len());
     }
     if !depth.complete {
-        let _ = write!(text, "\nincomplete: fewer than the {} levels asked for are known", depth.levels);
+        let _ = write!(text, "\nincomplete: fewer than the {} rows asked for are known", depth.levels);
     }
     text
 }
@@ -159,7 +192,7 @@ mod tests {
 
     fn asked(state: StreamState, levels: usize) -> Answer {
         let run = Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded };
-        answer(&run, &view(state), levels)
+        answer(&run, &view(state), levels, None)
     }
 
     #[test]
@@ -173,7 +206,7 @@ mod tests {
                 "instrument": "BINANCE:BTCUSDT@BINANCE", "columns": ["price", "qty"],
                 "bids": [["36000.01", "1.50000"], ["36000.00", "0.00001"]], "asks": [["36000.02", "0.25000"]],
                 "known_to_bid": "35000.00", "known_to_ask": null,
-                "levels": 2, "complete": false, "venue_sequence": "18446744073709551615"
+                "levels": 2, "bucket": null, "complete": false, "venue_sequence": "18446744073709551615"
             })
         );
         assert_eq!(
@@ -181,7 +214,7 @@ mod tests {
             "BINANCE:BTCUSDT@BINANCE, best first, price x qty\n\
              bids (2, known to 35000.00): 36000.01 x 1.50000 | 36000.00 x 0.00001\n\
              asks (1, known to their end): 36000.02 x 0.25000\n\
-             incomplete: fewer than the 2 levels asked for are known\n\
+             incomplete: fewer than the 2 rows asked for are known\n\
              [REPLAY RECORDED, as of 2021-06-01T00:00:00.000000000Z, seq 42, feed live, age 12 ms]"
         );
         assert_eq!(asked(StreamState::Live, 1).structured["complete"], json!(true));

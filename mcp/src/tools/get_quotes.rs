@@ -1,4 +1,4 @@
-//! `get_quotes`: top of book and last trade of several instruments, from one moment.
+//! `get_quotes`: top of book and latest trades of several instruments, from one moment.
 
 use super::Answer;
 use super::arguments::Arguments;
@@ -11,40 +11,46 @@ use crate::wire::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidegate_core::{Level, Nanos, StreamState};
+use tidegate_core::{Instrument, Level, Nanos, StreamState, TradeSnapshot};
 
-const INSTRUMENTS_MAX: usize = 50;
+pub(super) const INSTRUMENTS_MAX: usize = 50;
+pub(super) const TRADES_MAX: usize = 20;
+/// Trades of all instruments together: an answer must stay small.
+pub(super) const TRADE_ROWS_MAX: usize = 60;
 
 /// The quotes as answered.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Quotes {
-    /// In the order asked for, all from the same moment.
+    // In the order asked for, all from the same moment.
     quotes: Vec<Quote>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Quote {
-    /// Key with its source.
+    // Key with its source.
     instrument: String,
-    /// State of the book; bid and ask are null unless it is live.
+    // State of the book; bid and ask are null unless it is live.
     book_state: FeedState,
     bid: Option<String>,
     bid_qty: Option<String>,
     ask: Option<String>,
     ask_qty: Option<String>,
-    /// State of the trade stream.
+    // State of the trade stream.
     trades_state: FeedState,
-    /// Price of the last trade.
+    // Price of the last trade.
     last: Option<String>,
     last_qty: Option<String>,
-    /// Worth of the last trade in its settlement currency; null if unknown.
+    // Worth of the last trade in its settlement currency; null if unknown.
     last_worth: Option<String>,
-    /// The aggressor's side: buy or sell.
+    // The aggressor's side: buy or sell.
     last_side: Option<&'static str>,
-    /// Venue time of the last trade; time of receipt where the venue sent none.
+    // Venue time of the last trade; time of receipt where the venue sent none.
     last_at: Option<String>,
-    /// as_of minus the instrument's last event.
+    // as_of minus the instrument's last event.
     age_ms: Option<u64>,
+    // Rows of price, qty, side and time, the latest first; only where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trades: Option<Vec<[String; 4]>>,
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
@@ -52,32 +58,43 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instruments": {
-                "type": "array",
-                "description": "Instrument keys MARKET:SYMBOL; MARKET:SYMBOL@SOURCE picks one of several feeds.",
-                "items": { "type": "string", "minLength": 3, "maxLength": 64 },
-                "minItems": 1,
-                "maxItems": INSTRUMENTS_MAX,
-                "examples": [["BINANCE:BTCUSDT", "BINANCE:ETHUSDT"]]
+                "type": "array", "description": "MARKET:SYMBOL[@SOURCE]",
+                "items": { "type": "string" }, "minItems": 1, "maxItems": INSTRUMENTS_MAX,
+                "examples": [["BINANCE:BTCUSDT"]]
+            },
+            "trades": {
+                "type": "integer", "minimum": 0, "maximum": TRADES_MAX, "default": 0,
+                "description": "Recent trades of each; 60 in all", "examples": [5]
             }
         },
         "required": ["instruments"],
         "additionalProperties": false
     });
-    let description = "Best bid and ask with sizes, and the last trade, of 1 to 50 instruments, all from the same moment. \
-                       Prices are decimal strings; bid and ask are null while a book is not live. Example: \
-                       {\"instruments\": [\"BINANCE:BTCUSDT\"]}. For more than the best level use get_depth.";
-    ("Quotes", description, input, output_schema::<Quotes>())
+    let description = "Best bid and ask, and the last trade (or several: rows of price, qty, aggressor, time), of up to 50 \
+                       instruments at one moment. Bid and ask are null unless the book is live. Example: {\"instruments\": \
+                       [\"BINANCE:BTCUSDT\"]}.";
+    ("Quotes", description, input, output_schema::<Quotes>("quotes"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
-    arguments.only(&["instruments"])?;
+    arguments.only(&["instruments", "trades"])?;
     let instruments = arguments.instruments("instruments", 1..=INSTRUMENTS_MAX, &facade.directory)?;
-    let view = facade.ask(facade.engine.quotes(instruments)).await?;
-    Ok(answer(&facade.run, &view))
+    let trades = arguments.whole("trades", 0..=TRADES_MAX, 0)?;
+    let most = TRADE_ROWS_MAX / instruments.len();
+    if trades > most {
+        let allowed = format!("at most {TRADE_ROWS_MAX} trades in all: {most} of each of these instruments");
+        return Err(Refusal {
+            nearest: Some(Value::from(most)),
+            ..arguments.unfit("out_of_range", "trades", &format!("trades must be {allowed}."), allowed.clone())
+        });
+    }
+    let view = facade.ask(facade.engine.quotes(instruments, trades)).await?;
+    Ok(answer(&facade.run, &view, trades > 0))
 }
 
-fn answer(run: &Run, view: &QuotesView) -> Answer {
-    let quotes: Vec<Quote> = view.quotes.iter().map(|quote| self::quote(quote, view.stamp.as_of)).collect();
+fn answer(run: &Run, view: &QuotesView, with_trades: bool) -> Answer {
+    let quotes: Vec<Quote> =
+        view.quotes.iter().map(|quote| self::quote(quote, view.stamp.as_of, with_trades)).collect();
     let envelope = Envelope {
         age_ms: quotes.iter().filter_map(|quote| quote.age_ms).max(),
         feed_state: view.quotes.iter().map(|quote| feed_state(quote.book, quote.trades)).max(),
@@ -87,7 +104,7 @@ fn answer(run: &Run, view: &QuotesView) -> Answer {
     Answer::new(&envelope, &Quotes { quotes }, &lines.join("\n"))
 }
 
-fn quote(view: &QuoteView, as_of: Nanos) -> Quote {
+fn quote(view: &QuoteView, as_of: Nanos, with_trades: bool) -> Quote {
     let instrument = &*view.instrument;
     let shown = |level: Option<Level>| level.filter(|_| view.book == StreamState::Live);
     let price = |level: Option<Level>| shown(level).map(|level| price_text(level.price, instrument));
@@ -107,7 +124,17 @@ fn quote(view: &QuoteView, as_of: Nanos) -> Quote {
         last_side: last.map(|trade| aggressor(trade.side)),
         last_at: last.map(|trade| rfc3339(trade.ts)),
         age_ms: age_ms(as_of, view.last_event),
+        trades: with_trades.then(|| view.recent_trades.iter().map(|trade| trade_row(trade, instrument)).collect()),
     }
+}
+
+fn trade_row(trade: &TradeSnapshot, instrument: &Instrument) -> [String; 4] {
+    [
+        price_text(trade.price, instrument),
+        qty_text(trade.qty, instrument),
+        aggressor(trade.side).to_owned(),
+        rfc3339(trade.ts),
+    ]
 }
 
 fn line(quote: &Quote) -> String {
@@ -130,7 +157,11 @@ fn line(quote: &Quote) -> String {
         state => format!(" (trades {})", state.name()),
     };
     let age = quote.age_ms.map_or_else(|| "no event yet".to_owned(), |age| format!("age {age} ms"));
-    format!("{}: {book}; {last}{trades}; {age}", quote.instrument)
+    let mut line = format!("{}: {book}; {last}{trades}; {age}", quote.instrument);
+    for [price, qty, side, at] in quote.trades.iter().flatten() {
+        line.push_str(&format!("\n  {price} x {qty} {side} at {at}"));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -140,7 +171,7 @@ mod tests {
     use crate::engine::Stamp;
     use crate::wire::{Data, Mode};
     use std::sync::Arc;
-    use tidegate_core::{LastTrade, Price, Qty, Side, Top, TradeSnapshot};
+    use tidegate_core::{LastTrade, Price, Qty, Side, Top};
 
     fn level(price: &str, qty: &str) -> Level {
         let price = Price::parse(price.as_bytes()).unwrap().value;
@@ -154,13 +185,15 @@ mod tests {
             trades: StreamState::Live,
             top: Top { bid: Some(level("36000.01", "1.5")), ask: None },
             last_trade: last_trade.as_ref().map(TradeSnapshot::new),
+            recent_trades: last_trade.as_ref().map(TradeSnapshot::new).into_iter().collect(),
             last_event: last_trade.map(|trade| trade.receive_ts),
         }
     }
 
-    fn asked(quotes: Vec<QuoteView>) -> Answer {
+    fn asked(quotes: Vec<QuoteView>, with_trades: bool) -> Answer {
         let run = Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded };
-        answer(&run, &QuotesView { stamp: Stamp { seq: 9, as_of: Nanos::new(2_000_000_000) }, quotes })
+        let view = QuotesView { stamp: Stamp { seq: 9, as_of: Nanos::new(2_000_000_000) }, quotes };
+        answer(&run, &view, with_trades)
     }
 
     #[test]
@@ -173,7 +206,15 @@ mod tests {
             venue_ts: None,
             receive_ts: Nanos::new(1_500_000_000),
         };
-        let answer = asked(vec![view(StreamState::Live, Some(trade)), view(StreamState::Gapped, None)]);
+        let views = vec![view(StreamState::Live, Some(trade)), view(StreamState::Gapped, None)];
+        let with_trades = asked(views.clone(), true);
+        assert_eq!(
+            with_trades.structured["quotes"][0]["trades"],
+            json!([["36000.02", "0.01000", "sell", "1970-01-01T00:00:01.500000000Z"]])
+        );
+        assert_eq!(with_trades.structured["quotes"][1]["trades"], json!([]));
+        assert!(with_trades.text.contains("\n  36000.02 x 0.01000 sell at 1970-01-01T00:00:01.500000000Z\n"));
+        let answer = asked(views, false);
         let quotes = &answer.structured["quotes"];
         assert_eq!(answer.structured["feed_state"], json!("gapped"));
         assert_eq!(answer.structured["age_ms"], json!(500));

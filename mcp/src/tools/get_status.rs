@@ -2,84 +2,106 @@
 
 use super::Answer;
 use super::arguments::Arguments;
+use super::find_instruments::MATCHES_MAX;
+use super::get_depth::LEVELS_MAX;
+use super::get_quotes::{INSTRUMENTS_MAX, TRADE_ROWS_MAX};
 use super::schema::output_schema;
+use crate::clock;
 use crate::data_folder::VERSION;
 use crate::engine::{FeedView, StatusView};
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state};
+use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state, rfc3339};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
+use std::time::Duration;
 use tidegate_core::Nanos;
 
 // An answer must not grow with the number of instruments; the worst come first, so none that needs
 // attention is left out before one that does not.
-const FEEDS_SHOWN_MAX: usize = 40;
+const FEEDS_SHOWN_MAX: usize = 15;
+
+/// The commit that the program was built from, where the build knew it.
+const COMMIT: Option<&str> = option_env!("TIDEGATE_COMMIT");
 
 /// The status as answered.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Status {
-    /// Name of the run.
+    // Name of the run.
     run: String,
-    /// Version of Tidegate.
     version: &'static str,
-    /// False where a tape stands still.
+    commit: Option<&'static str>,
+    // The system's clock, which is not as_of in a replay.
+    clock: String,
+    // Since the facade answers.
+    uptime_s: u64,
+    // False where a tape stands still.
     playing: bool,
     feeds_total: usize,
     feeds_live: usize,
-    /// At most 40 feeds, those in a bad state first.
+    // So many feeds at most, those in a bad state first.
     feeds: Vec<Feed>,
-    /// Market data events applied.
+    // Market data events applied.
     events: u64,
     trades: u64,
-    /// Times that data was missing.
+    // Times that data was missing.
     gaps: u64,
-    /// Times that a new snapshot healed a gap.
+    // Times that a new snapshot healed a gap.
     resyncs: u64,
-    /// Messages not understood.
+    // Messages not understood.
     decode_errors: u64,
-    /// The recorder; null where nothing is recorded.
+    // The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
-    /// Of waiting, applying, answering; null in a replay.
+    // Of waiting, applying, answering; null in a replay.
     latency_p99_us: Option<Vec<u64>>,
+    limits: Limits,
 }
+
+/// The most that one call may ask for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Limits {
+    instruments: usize,
+    levels: usize,
+    trades: usize,
+    matches: usize,
+}
+
+const LIMITS: Limits =
+    Limits { instruments: INSTRUMENTS_MAX, levels: LEVELS_MAX, trades: TRADE_ROWS_MAX, matches: MATCHES_MAX };
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Feed {
-    /// Key with its source.
+    // Key with its source.
     instrument: String,
-    /// State of the book.
     book_state: FeedState,
-    /// State of the trade stream.
     trades_state: FeedState,
-    /// The book's, or where there is none, as of an index, the trades'.
+    // The book's, or where there is none, as of an index, the trades'.
     #[serde(skip)]
     state: FeedState,
-    /// as_of minus the feed's last event.
+    // as_of minus the feed's last event.
     age_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Recorder {
-    /// The last seq on disk.
+    // The last seq on disk.
     written_seq: u64,
-    /// Longest time between two writes.
+    // Longest time between two writes.
     longest_write_interval_ms: u64,
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let description = "What runs here: mode, time on the tape, whether it still plays, state and age of every feed (which \
-                       are the instruments that can be asked for), counters of gaps and errors. Takes no arguments: {}. \
-                       Call it first, and when another answer is not live.";
-    ("Status", description, input, output_schema::<Status>())
+    let description = "What runs here: mode, clock, version, limits of a call, counters of gaps and errors, and the feeds, the \
+                       worst first. Call it first, and when another answer is not live.";
+    ("Status", description, input, output_schema::<Status>("run"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&[])?;
     let view = facade.ask(facade.engine.status()).await?;
-    let status = status(&facade.run, &view);
+    let status = status(&facade.run, &view, facade.started.elapsed());
     Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
 }
 
@@ -92,7 +114,7 @@ pub(super) fn envelope(run: &Run, view: &StatusView) -> Envelope {
     }
 }
 
-fn status(run: &Run, view: &StatusView) -> Status {
+fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
     let mut feeds: Vec<Feed> = view.feeds.iter().map(|view_of| feed(view_of, view.stamp.as_of)).collect();
     feeds.sort_by(|a, b| {
         let worst = |feed: &Feed| Reverse(feed.state.max(feed.trades_state));
@@ -101,6 +123,9 @@ fn status(run: &Run, view: &StatusView) -> Status {
     Status {
         run: run.name.clone(),
         version: VERSION,
+        commit: COMMIT,
+        clock: rfc3339(clock::now()),
+        uptime_s: uptime.as_secs(),
         playing: view.playing,
         feeds_total: feeds.len(),
         feeds_live: feeds.iter().filter(|feed| feed.state == FeedState::Live).count(),
@@ -117,6 +142,7 @@ fn status(run: &Run, view: &StatusView) -> Status {
         latency_p99_us: view
             .stages
             .map(|stages| [stages.queued, stages.applied, stages.answered].map(|stage| stage.p99_us).to_vec()),
+        limits: LIMITS,
     }
 }
 
@@ -133,9 +159,13 @@ fn feed(view: &FeedView, as_of: Nanos) -> Feed {
 fn text(status: &Status) -> String {
     let tape = if status.playing { "playing" } else { "standing still" };
     let mut lines = vec![format!(
-        "run {} ({tape}), tidegate {}: {} of {} feeds live; {} events, {} trades, {} gaps, {} resyncs, {} decode errors",
+        "run {} ({tape}), tidegate {}{}, up {} s, clock {}: {} of {} feeds live; {} events, {} trades, {} gaps, {} resyncs, \
+         {} decode errors",
         status.run,
         status.version,
+        status.commit.map(|commit| format!(" ({commit})")).unwrap_or_default(),
+        status.uptime_s,
+        status.clock,
         status.feeds_live,
         status.feeds_total,
         status.events,
@@ -150,6 +180,13 @@ fn text(status: &Status) -> String {
             let (seq, ms) = (recorder.written_seq, recorder.longest_write_interval_ms);
             format!("recorder: seq {seq} on disk, longest time between writes {ms} ms")
         },
+    ));
+    lines.extend(
+        status.latency_p99_us.as_ref().map(|stages| format!("p99 of waiting, applying, answering: {stages:?} us")),
+    );
+    let Limits { instruments, levels, trades, matches } = status.limits;
+    lines.push(format!(
+        "limits of a call: {instruments} instruments, {levels} levels, {trades} trades, {matches} matches"
     ));
     lines.extend(status.feeds.iter().map(|feed| {
         let age = feed.age_ms.map_or_else(|| "no event yet".to_owned(), |age| format!("age {age} ms"));
@@ -203,13 +240,13 @@ mod tests {
             (0..99).map(|n| feed(&format!("X:{n:02}"), StreamState::Live, Some(0))).collect();
         feeds.push(feed("X:ZZ", StreamState::Stale, None));
         let view = view(feeds);
-        let status = status(&run(), &view);
+        let status = status(&run(), &view, Duration::from_secs(7));
         assert_eq!((status.feeds_total, status.feeds_live, status.feeds.len()), (100, 99, FEEDS_SHOWN_MAX));
         assert_eq!(status.feeds[0].instrument, "X:ZZ@BINANCE");
         assert_eq!(status.feeds[1].instrument, "X:00@BINANCE");
         let text = text(&status);
         assert!(text.contains("X:ZZ@BINANCE: book stale, trades live, no event yet"), "{text}");
-        assert!(text.ends_with("and 60 more feeds in no worse state"), "{text}");
+        assert!(text.ends_with("and 85 more feeds in no worse state"), "{text}");
         assert_eq!(envelope(&run(), &view).feed_state, Some(FeedState::Stale));
     }
 

@@ -1,89 +1,54 @@
 //! Schemas of answers, from the structs that are answered.
+//!
+//! All schemas together are read by a model before its first call, so they say no more than is needed to rely on
+//! an answer: its fields with their types, and the names within a list's rows. What the envelope's fields mean and
+//! which values they take is said once, in the instructions.
 
-use crate::wire::Envelope;
+use crate::wire::{Envelope, Refusal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-/// The schema of an answer: [`Envelope`] and `T`, closed to other fields and without references,
+/// The schema of what a tool answers: [`Envelope`] with either `T`, of which every answer has the field `sign`, or a
+/// [`Refusal`], as there are clients that hold refusals to it too. Closed to other fields and without references,
 /// which some clients do not follow.
-pub(super) fn output_schema<T: JsonSchema>() -> Value {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.inline_subschemas = true;
-    settings.meta_schema = None;
-    let generator = settings.into_generator();
-    let mut schema = generator.clone().into_root_schema_for::<T>().to_value();
-    let mut envelope = generator.into_root_schema_for::<Envelope>().to_value();
-    close(&mut schema);
-    close(&mut envelope);
-    join(&mut schema, envelope);
+pub(super) fn output_schema<T: JsonSchema>(sign: &str) -> Value {
+    let mut properties = properties_of::<T>();
+    properties.extend(Refusal::FIELDS.map(|name| (name.to_owned(), json!({}))));
+    let envelope = properties_of::<Envelope>();
+    let required: Vec<&String> = envelope.keys().collect();
+    let choice = json!([{ "required": [sign] }, { "required": [Refusal::FIELDS[0]] }]);
+    let mut schema = json!({ "type": "object", "required": required, "anyOf": choice, "additionalProperties": false });
+    properties.extend(envelope);
+    schema["properties"] = Value::Object(properties);
     schema
 }
 
-/// Adds the fields of the envelope, without the descriptions: the instructions give them once for
-/// all tools.
-fn join(schema: &mut Value, mut envelope: Value) {
-    for part in ["properties", "required"] {
-        match (&mut schema[part], envelope[part].take()) {
-            (Value::Object(own), Value::Object(shared)) => own.extend(shared.into_iter().map(undescribed)),
-            (Value::Array(own), Value::Array(shared)) => own.extend(shared),
-            _ => {}
-        }
-    }
-    *schema = undescribed((String::new(), schema.take())).1;
+fn properties_of<T: JsonSchema>() -> Map<String, Value> {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let properties = schema["properties"].as_object_mut().map(std::mem::take).unwrap_or_default();
+    properties.into_iter().map(|(name, schema)| (name, shortened(&schema))).collect()
 }
 
-fn undescribed((name, mut schema): (String, Value)) -> (String, Value) {
-    if let Value::Object(fields) = &mut schema {
-        fields.remove("description");
+/// A field's type; of a list of objects also their fields' names.
+fn shortened(schema: &Value) -> Value {
+    let choice = ["enum", "oneOf", "anyOf"].iter().find_map(|keyword| schema[*keyword].as_array());
+    let of = match choice {
+        None => schema["type"].clone(),
+        // A choice among names, or something else that may be null.
+        Some(among) => {
+            let is = |name: &str| among.iter().any(|one| one["type"] == name);
+            let name = if is("object") { "object" } else { "string" };
+            if is("null") { json!([name, "null"]) } else { json!(name) }
+        }
+    };
+    let mut short = json!({ "type": of });
+    if let Some(row) = schema["items"]["properties"].as_object() {
+        let names: Map<String, Value> = row.keys().map(|name| (name.clone(), json!({}))).collect();
+        short["items"] = json!({ "type": "object", "properties": names, "additionalProperties": false });
     }
-    (name, schema)
-}
-
-/// Closes every object to unknown fields, requires all of its own (an unknown value is sent as null),
-/// and shortens what would only repeat the Rust types.
-fn close(schema: &mut Value) {
-    if let Value::Object(fields) = schema {
-        if let Some(Value::Object(properties)) = fields.get("properties") {
-            let names: Vec<Value> = properties.keys().cloned().map(Value::from).collect();
-            fields.insert("required".to_owned(), Value::from(names));
-            fields.insert("additionalProperties".to_owned(), Value::from(false));
-        }
-        if fields.get("title").is_some_and(Value::is_string) {
-            fields.remove("title");
-        }
-        if fields.get("format").is_some_and(Value::is_string) {
-            fields.remove("format");
-        }
-        if let Some(names) = fields.get("oneOf").and_then(names_of) {
-            fields.remove("oneOf");
-            fields.insert("type".to_owned(), Value::from("string"));
-            fields.insert("enum".to_owned(), names);
-        }
-        fields.values_mut().for_each(close);
-        if let Some(names) = fields.get("anyOf").and_then(names_or_null) {
-            fields.remove("anyOf");
-            fields.insert("enum".to_owned(), names);
-        }
-    } else if let Value::Array(items) = schema {
-        items.iter_mut().for_each(close);
-    }
-}
-
-/// The names of a choice among documented constants. What they mean is said once, in the
-/// instructions: in every schema it would be most of the schema.
-fn names_of(choice: &Value) -> Option<Value> {
-    choice.as_array()?.iter().map(|one| one.get("const").cloned()).collect::<Option<Vec<Value>>>().map(Value::from)
-}
-
-/// The names of such a choice that may also be null.
-fn names_or_null(choice: &Value) -> Option<Value> {
-    match choice.as_array()?.as_slice() {
-        [names, null] if null["type"] == "null" => {
-            let mut names = names.get("enum")?.as_array()?.clone();
-            names.push(Value::Null);
-            Some(Value::from(names))
-        }
-        _ => None,
-    }
+    short
 }

@@ -1,0 +1,178 @@
+//! `get_bars`: bars of one instrument, from the store and the engine's memory as one series.
+
+use super::arguments::Arguments;
+use super::schema::output_schema;
+use super::table::Table;
+use super::{Answer, cursor, unavailable};
+use crate::engine::BarsView;
+use crate::server::Facade;
+use crate::wire::{Envelope, Refusal, Run, age_ms, price_text, rfc3339, volume_text};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidegate_core::{Bar, BarFlags, INTERVALS, Instrument, Interval, Nanos};
+
+pub(super) const BARS_MAX: usize = 150;
+const BARS_DEFAULT: usize = 10;
+const COLUMNS: [&str; 9] = ["start", "open", "high", "low", "close", "volume", "trades", "closed", "lacks"];
+
+/// The bars as answered.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Bars {
+    instrument: String,
+    interval: &'static str,
+    // Oldest first, without empty ones; prices as traded, not adjusted.
+    bars: Table,
+    coverage: Coverage,
+    /// Pass it on with the same arguments for earlier bars; null where there are none.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Coverage {
+    shown: usize,
+    /// Start of the first and the last bar shown.
+    from: Option<String>,
+    to: Option<String>,
+    /// More lie before these.
+    has_earlier: bool,
+    /// Where they come from: only what is stored reaches back beyond the engine's memory.
+    from_store: bool,
+}
+
+pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
+    let names = INTERVALS.map(|interval| interval.name);
+    let input = json!({
+        "type": "object",
+        "properties": {
+            "instrument": {
+                "type": "string", "minLength": 3, "maxLength": 64, "description": "MARKET:SYMBOL",
+                "examples": ["BINANCE:BTCUSDT"]
+            },
+            "interval": { "type": "string", "enum": names, "description": "Length of a bar" },
+            "from": {
+                "type": "string", "description": "No earlier start, RFC 3339", "examples": ["2024-08-08T12:00:00Z"]
+            },
+            "to": {
+                "type": "string", "description": "Only earlier starts; default now", "examples": ["2034-08-08T12:00:00Z"]
+            },
+            "limit": {
+                "type": "integer", "minimum": 1, "maximum": BARS_MAX, "default": BARS_DEFAULT,
+                "description": "The latest so many", "examples": [5]
+            },
+            "cursor": { "type": "string", "description": "From the last answer" }
+        },
+        "required": ["instrument", "interval"],
+        "additionalProperties": false
+    });
+    let description = "Bars (open, high, low, close, volume) of an instrument, oldest first, the forming one last. UTC \
+                       buckets; prices not adjusted. Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"interval\": \"1m\"}.";
+    ("Bars", description, input, output_schema::<Bars>("bars"))
+}
+
+pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
+    arguments.only(&["instrument", "interval", "from", "to", "limit", "cursor"])?;
+    let (id, instrument) = arguments.instrument("instrument", &facade.directory)?;
+    let (position, interval) = interval(&arguments)?;
+    let from = arguments.instant("from")?.unwrap_or(Nanos::new(i64::MIN));
+    let to = arguments.instant("to")?.unwrap_or(Nanos::new(i64::MAX));
+    if from >= to {
+        let allowed = "a moment before to".to_owned();
+        return Err(arguments.unfit("out_of_range", "from", "from must be before to; or leave it out.", allowed));
+    }
+    let limit = arguments.whole("limit", 1..=BARS_MAX, BARS_DEFAULT)?;
+    let scope = [instrument.to_string(), interval.name.to_owned(), from.to_string(), to.to_string()];
+    let scope = scope.each_ref().map(String::as_str);
+    let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
+    let to = before.map_or(to, |before| to.min(before));
+    let view = facade.ask(facade.engine.bars(id, position)).await?;
+    let mut found: BTreeMap<Nanos, Bar> = BTreeMap::new();
+    if let Some(history) = &facade.history {
+        let stored = history.bars(&instrument, interval, from, to, limit + 1).await.map_err(|error| {
+            tracing::error!("{error}");
+            unavailable("history_failed", "The store of bars could not be read; ask again, and see tidegate doctor.", true)
+        })?;
+        found.extend(stored.into_iter().map(|bar| (bar.start, bar)));
+    }
+    // The engine's are as new or newer than what has been stored of them.
+    let live = view.bars.iter().filter(|bar| (from..to).contains(&bar.start));
+    found.extend(live.map(|bar| (bar.start, *bar)));
+    let mut bars: Vec<Bar> = found.into_values().rev().take(limit + 1).collect();
+    let has_earlier = bars.len() > limit;
+    bars.truncate(limit);
+    bars.reverse();
+    let cursor = bars.first().filter(|_| has_earlier).map(|first| cursor::seal(&first.start.to_string(), &scope));
+    let series = Series { instrument, interval, bars, has_earlier, from_store: facade.history.is_some(), cursor };
+    Ok(answer(&facade.run, &view, series))
+}
+
+/// What is answered.
+struct Series {
+    instrument: Arc<Instrument>,
+    interval: Interval,
+    /// Oldest first.
+    bars: Vec<Bar>,
+    has_earlier: bool,
+    from_store: bool,
+    cursor: Option<String>,
+}
+
+fn interval(arguments: &Arguments) -> Result<(usize, Interval), Refusal> {
+    let names = INTERVALS.map(|interval| interval.name);
+    let name = arguments.chosen("interval", &names)?;
+    let position = INTERVALS.iter().position(|interval| interval.name == name).unwrap_or_default();
+    Ok((position, INTERVALS[position]))
+}
+
+fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
+    let Series { instrument, interval, bars, has_earlier, from_store, cursor } = series;
+    let envelope = Envelope {
+        age_ms: age_ms(view.stamp.as_of, view.last_event),
+        feed_state: Some(view.trades.into()),
+        ..Envelope::at(run, &view.stamp)
+    };
+    let mut table = Table::new(&COLUMNS);
+    bars.iter().for_each(|bar| table.push(row(bar, &instrument)));
+    let start = |bar: Option<&Bar>| bar.map(|bar| second(bar.start));
+    let coverage = Coverage {
+        shown: bars.len(),
+        from: start(bars.first()),
+        to: start(bars.last()),
+        has_earlier,
+        from_store,
+    };
+    let mut text = format!("{}, {} bars, start in UTC, prices as traded\n", instrument, interval.name);
+    text.push_str(&COLUMNS.join(" "));
+    for row in table.cells() {
+        text.push('\n');
+        text.push_str(&row.join(" "));
+    }
+    text.push_str(&match (bars.is_empty(), has_earlier) {
+        (true, _) => "\nno bars there".to_owned(),
+        (false, true) => format!("\n{} bars; the cursor gives earlier ones", bars.len()),
+        (false, false) if from_store => format!("\n{} bars: all there are", bars.len()),
+        (false, false) => format!("\n{} bars: all that are in memory; this run has no store", bars.len()),
+    });
+    let (instrument, interval) = (instrument.to_string(), interval.name);
+    Answer::new(&envelope, &Bars { instrument, interval, bars: table, coverage, cursor }, &text)
+}
+
+fn row(bar: &Bar, instrument: &Instrument) -> Vec<Value> {
+    let mut row = vec![json!(second(bar.start))];
+    row.extend([bar.open, bar.high, bar.low, bar.close].map(|price| json!(price_text(price, instrument))));
+    let lacks = match (bar.flags.has(BarFlags::INCOMPLETE), bar.flags.has(BarFlags::TIME_RECEIVED)) {
+        (true, _) => json!("trades"),
+        (false, true) => json!("venue time"),
+        (false, false) => Value::Null,
+    };
+    row.extend([json!(volume_text(bar.volume, instrument)), json!(bar.trades)]);
+    row.extend([json!(bar.flags.has(BarFlags::CLOSED)), lacks]);
+    row
+}
+
+/// The start of a bar: whole seconds.
+fn second(start: Nanos) -> String {
+    rfc3339(start).replace(".000000000Z", "Z")
+}
