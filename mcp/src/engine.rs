@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    BOARD_LEVELS, Bar, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side, Snapshot,
-    Stream, StreamState, Top, TradeSnapshot,
+    BOARD_LEVELS, Bar, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side,
+    Snapshot, Stream, StreamState, Top, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;

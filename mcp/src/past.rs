@@ -32,8 +32,7 @@ impl Past {
     pub fn store(&self, store: &Store) -> anyhow::Result<()> {
         let index = &self.universe.index().instrument;
         let instruments = self.universe.listings().iter().map(|listing| &listing.instrument).chain([index]);
-        let missing: Vec<&Instrument> =
-            instruments.filter(|instrument| !store.has_past(&instrument.key)).collect();
+        let missing: Vec<&Instrument> = instruments.filter(|instrument| !store.has_past(&instrument.key)).collect();
         if missing.is_empty() {
             return Ok(());
         }

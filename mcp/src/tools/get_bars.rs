@@ -92,7 +92,11 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     if let Some(history) = &facade.history {
         let stored = history.bars(&instrument, interval, from, to, limit + 1).await.map_err(|error| {
             tracing::error!("{error}");
-            unavailable("history_failed", "The store of bars could not be read; ask again, and see tidegate doctor.", true)
+            unavailable(
+                "history_failed",
+                "The store of bars could not be read; ask again, and see tidegate doctor.",
+                true,
+            )
         })?;
         found.extend(stored.into_iter().map(|bar| (bar.start, bar)));
     }
@@ -136,13 +140,8 @@ fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
     let mut table = Table::new(&COLUMNS);
     bars.iter().for_each(|bar| table.push(row(bar, &instrument)));
     let start = |bar: Option<&Bar>| bar.map(|bar| second(bar.start));
-    let coverage = Coverage {
-        shown: bars.len(),
-        from: start(bars.first()),
-        to: start(bars.last()),
-        has_earlier,
-        from_store,
-    };
+    let coverage =
+        Coverage { shown: bars.len(), from: start(bars.first()), to: start(bars.last()), has_earlier, from_store };
     let mut text = format!("{}, {} bars, start in UTC, prices as traded\n", instrument, interval.name);
     text.push_str(&COLUMNS.join(" "));
     for row in table.cells() {

@@ -2,15 +2,16 @@
 
 use crate::directory::Directory;
 use crate::directory::tests::btcusdt;
-use crate::history::HistoryReader;
 use crate::engine::{Asked, Shown, questions};
+use crate::history::HistoryReader;
 use crate::server::Facade;
 use crate::wire::{Data, Mode, Run};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use tidegate_core::{
-    Bar, BarFlags, Body, Bounds, Engine, Event, Fact, Family, Flags, INTERVALS, Input, Instrument, InstrumentId, Market, Nanos, Price, Qty,
-    Settlement, Side, Stamped,
+    Bar, BarFlags, Body, Bounds, Engine, Event, Fact, Family, Flags, INTERVALS, Input, Instrument, InstrumentId,
+    Market, Nanos, Price, Qty, Settlement, Side, Stamped,
 };
 use tidegate_history::store::Store;
 
@@ -88,7 +89,11 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         }
     }
     let (client, questions) = questions(64);
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_days(folder.path(), &instruments(0)[1]);
     thread::spawn(move || {
+        // It lives as long as there is somebody to ask.
+        let _folder = folder;
         while let Asked::Question(question) = questions.next_within(None) {
             let as_of = NOW.plus(Nanos::new(12_000_000));
             let shown =
@@ -97,33 +102,25 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         }
     });
     let run = Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded };
-    let past = Past::of(&instruments(0)[1]);
-    Facade::new(client, directory, run).with_history(past)
+    Facade::new(client, directory, run).with_history(HistoryReader::of(store, None))
 }
 
 /// A store that holds 200 days of one instrument.
-struct Past;
-
-impl Past {
-    fn of(instrument: &Instrument) -> HistoryReader {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let day = INTERVALS[8];
-        let price = |cents: i64| Price::from_raw(cents * CENT).unwrap();
-        let bars = (1..=200).map(|number| Bar {
-            start: Nanos::new(NOW.floor(day.span).raw() - number * day.span.raw()),
-            open: price(6_000_000 + number * 11),
-            high: price(6_010_000 + number * 13),
-            low: price(5_990_000 + number * 7),
-            close: price(6_003_000 + number * 5),
-            volume: i128::from(number) * 123_456_789_000,
-            trades: 1_234 + number as u64,
-            revision: 0,
-            flags: BarFlags::CLOSED,
-        });
-        store.add_pasts([(instrument.clone(), vec![(day, bars.rev().collect())])].into_iter()).unwrap();
-        // The files are open for as long as there are questions.
-        drop(folder.keep());
-        HistoryReader::of(store, None)
-    }
+fn store_days(folder: &Path, instrument: &Instrument) -> Store {
+    let store = Store::open(folder).unwrap();
+    let day = INTERVALS[8];
+    let price = |cents: i64| Price::from_raw(cents * CENT).unwrap();
+    let bars = (1..=200).map(|number| Bar {
+        start: Nanos::new(NOW.floor(day.span).raw() - number * day.span.raw()),
+        open: price(6_000_000 + number * 11),
+        high: price(6_010_000 + number * 13),
+        low: price(5_990_000 + number * 7),
+        close: price(6_003_000 + number * 5),
+        volume: i128::from(number) * 123_456_789_000,
+        trades: 1_234 + number as u64,
+        revision: 0,
+        flags: BarFlags::CLOSED,
+    });
+    store.add_pasts([(instrument.clone(), vec![(day, bars.rev().collect())])].into_iter()).unwrap();
+    store
 }

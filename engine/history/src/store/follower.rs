@@ -127,13 +127,7 @@ struct Following {
 }
 
 impl Following {
-    fn new(
-        store: Store,
-        reader: TapeReader,
-        bounds: Bounds,
-        tail_rows: u64,
-        tasks: Option<Sender<Task>>,
-    ) -> Following {
+    fn new(store: Store, reader: TapeReader, bounds: Bounds, tail_rows: u64, tasks: Option<Sender<Task>>) -> Following {
         let stored = store.view().catalogue.last_seq;
         *store.folds() = Some(Folds::new(bounds));
         let shown = Instant::now();
