@@ -5,6 +5,7 @@
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
+//! - [`metrics`], [`logs`]: what an operator sees of it.
 
 pub mod cli;
 pub mod clock;
@@ -16,6 +17,8 @@ pub mod engine;
 pub mod guard;
 pub mod listen;
 pub mod live;
+pub mod logs;
+pub mod metrics;
 pub mod playback;
 pub mod server;
 pub mod stdio;
