@@ -30,6 +30,7 @@ impl Served {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -181,8 +182,10 @@ fn what_goes_wrong_is_on_file_without_what_was_sent() {
         lines.iter().filter(is_it).count()
     };
     assert_eq!((turned_away("Bearer"), turned_away("Origin")), (1, 1), "{log}");
+    let stderr = fs::read_to_string(served.folder.path().join("stderr")).unwrap();
+    assert!(stderr.contains("turned a request away reason=Bearer"), "{stderr}");
     for never in [secret, word, &served.client.bearer, "0123456789abcdef"] {
-        assert!(!log.contains(never), "{never} is in {log}");
+        assert!(!log.contains(never) && !stderr.contains(never), "{never} is in {log} or {stderr}");
     }
     assert!(lines.iter().all(|line| ["WARN", "ERROR"].contains(&line["level"].as_str().unwrap())), "{log}");
     assert_eq!(fs::read_dir(served.folder.path().join("logs")).unwrap().count(), 1);
@@ -205,11 +208,11 @@ fn watch_shows_a_frame_of_what_a_client_would_be_told() {
     let lines: Vec<&str> = frame.lines().collect();
     assert_eq!(lines.len(), 24, "{frame}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{frame}");
-    assert!(lines[0].starts_with("  PAPER   SIMULATED DATA") && lines[0].contains("  seq "), "{frame}");
-    assert!(lines[1].starts_with(" BINANCE:BTCUSDT@BINANCE  1 of 2  book live, trades "), "{frame}");
+    assert!(lines[0].starts_with(" PAPER  SIMULATED DATA") && lines[0].contains("  seq "), "{frame}");
+    assert!(lines[1].starts_with(" BINANCE:BTCUSDT@SIM  1 of 2  book live, trades "), "{frame}");
     assert!(frame.contains("spread ") && frame.contains("last trades, as seen"), "{frame}");
     let price = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
-    let ladder: Vec<f64> = lines[2..23].iter().filter_map(|line| price(line.get(..44).unwrap_or(line))).collect();
+    let ladder: Vec<f64> = lines[2..23].iter().filter_map(|line| price(line.get(..38).unwrap_or(line))).collect();
     assert_eq!(ladder.len(), 20, "ten levels of each side: {frame}");
     assert!(ladder.is_sorted_by(|a, b| a > b), "from the worst ask down to the worst bid: {frame}");
 }

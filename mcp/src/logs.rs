@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use rotated::Rotated;
 use serde_json::{Map, Value};
 use std::fmt::Debug;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -33,14 +33,16 @@ use tracing_subscriber::{EnvFilter, fmt};
 const LINES_MAX: usize = 1_024;
 /// Our crates, as their events name themselves.
 const OURS: &str = "tidegate_";
+/// What stderr is told unless `RUST_LOG` says otherwise: rmcp's warnings repeat what a caller sent.
+const TOLD: &str = "warn,rmcp=error";
 
 /// Where lines go once an engine serves.
 static FILE: OnceLock<NonBlocking> = OnceLock::new();
 
 /// Lets warnings, errors and panics of this process be told; to be called once, first.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let to_people = fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(TOLD));
+    let to_people = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).with_filter(filter);
     tracing_subscriber::registry().with(to_people).with(ToFile).init();
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -60,7 +60,7 @@ fn everything_is_told_in_base_units() {
         "tidegate_recorder_lag_inputs 10",
         "tidegate_recorder_write_interval_longest_seconds 0.062",
         "tidegate_recorder_full_total 1",
-        "tidegate_engine_stage_seconds{stage=\"applied\",quantile=\"0.99\"} 2e-5",
+        "tidegate_engine_stage_seconds{stage=\"applied\",quantile=\"0.99\"} 0.00002",
         "tidegate_engine_stage_seconds{stage=\"queued\",quantile=\"1\"} 3.0",
         "tidegate_engine_stage_runs_total{stage=\"answered\"} 3",
         "tidegate_run_info{run=\"monday\",mode=\"PAPER\",data=\"SIMULATED\"} 1",

@@ -9,8 +9,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use rust_decimal::Decimal;
 
-/// Columns of the ladder: two numbers of 18 digits with their point, and air.
-const LADDER_WIDTH: u16 = 44;
+/// Columns of the ladder: two numbers and air. The rest of the smallest terminal is enough for a trade.
+const LADDER_WIDTH: u16 = 38;
 const BID: Style = Style::new().fg(Color::Green);
 const ASK: Style = Style::new().fg(Color::Red);
 const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
@@ -97,7 +97,7 @@ impl View<'_> {
         }
         let rows = (usize::from(height).saturating_sub(1) / 2).min(LEVELS);
         let side = |levels: &[[String; 2]], style| -> Vec<Line<'static>> {
-            let row = |[price, qty]: &[String; 2]| Line::styled(format!("{price:>20}  {qty:>20}"), style);
+            let row = |[price, qty]: &[String; 2]| Line::styled(format!("{price:>17}  {qty:>17}"), style);
             let blank = (levels.len()..rows).map(|_| Line::default());
             levels.iter().take(rows).map(row).chain(blank).collect()
         };
@@ -122,8 +122,8 @@ impl View<'_> {
 fn spread(depth: &Depth) -> String {
     let best = |side: &[[String; 2]]| side.first().and_then(|[price, _]| price.parse::<Decimal>().ok());
     match (best(&depth.bids), best(&depth.asks)) {
-        (Some(bid), Some(ask)) => format!("{:>20}  {:>20}", format!("spread {}", ask - bid), "quantity"),
-        _ => format!("{:>20}  {:>20}", "price", "quantity"),
+        (Some(bid), Some(ask)) => format!("{:>17}  {:>17}", format!("spread {}", ask - bid), "quantity"),
+        _ => format!("{:>17}  {:>17}", "price", "quantity"),
     }
 }
 

@@ -60,7 +60,7 @@ fn a_book_that_is_not_live_shows_no_level() {
     let frame = frame(&seen("stale", 10), 0, 80, 24);
     assert!(frame.contains("book stale, trades live, age 12 ms"), "{frame}");
     assert!(frame.contains("the book is stale: no level is shown") && !frame.contains("99999.90"), "{frame}");
-    assert!(frame.contains("PAPER   SIMULATED DATA"), "{frame}");
+    assert!(frame.contains("PAPER  SIMULATED DATA"), "{frame}");
 }
 
 #[test]
