@@ -22,8 +22,10 @@ import time
 
 HEALTHY = 10
 RATE_PERCENT = 1_000
-# By then books are filled and buffers have their size.
+# By then books are filled: what the engine grows by from there on, readers cost.
 WARM_UP_S = 10
+# A small window, so that the exchange notices soon that nobody reads.
+STALLED_BUFFER_BYTES = 2_048
 GROWTH_MIB_MAX = 64
 PATIENCE_S = 120
 PAIRS = ["btcusdt", "ethusdt"]
@@ -47,9 +49,13 @@ def send_frame(stream, opcode, payload):
     stream.sendall(head + bytes(4) + payload)
 
 
-def subscribe(address):
+def subscribe(address, buffer_bytes=None):
     """A client of the simulated exchange, which has asked for everything that Binance streams there."""
-    stream = socket.create_connection(address, PATIENCE_S)
+    stream = socket.socket()
+    if buffer_bytes:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    stream.settimeout(PATIENCE_S)
+    stream.connect(address)
     key = base64.b64encode(os.urandom(16)).decode()
     stream.sendall(
         f"GET /stream HTTP/1.1\r\nHost: {address[0]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -151,30 +157,38 @@ def scrape(endpoint, name):
     return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
 
 
+def unsent_bytes(stream):
+    """What the other end of a connection on this machine has written and could not send yet."""
+    ours, theirs = (f":{port:04X}" for port in (stream.getsockname()[1], stream.getpeername()[1]))
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if local.endswith(theirs) and remote.endswith(ours):
+            return int(queues.split(":")[0], 16)
+    return None
+
+
 def run_beside(endpoint, exchange, pid, seconds):
     """Lets everybody read, or not, for so long. Returns how many messages and answers the slowest reader had,
-    the engine's growth in MiB, and its last status."""
+    what the stalled one left unread, the engine's size before and at most in MiB, and its last status."""
+    time.sleep(WARM_UP_S)
+    before = peak = resident_mib(pid)
     stop = threading.Event()
     messages, answers = [0] * HEALTHY, [0] * HEALTHY
     jobs = [(read_subscription, (exchange, stop, messages, index)) for index in range(HEALTHY)]
     jobs += [(read_tools, (endpoint, stop, answers, index)) for index in range(HEALTHY)]
     jobs.append((stalled_tools, (endpoint, stop)))
-    stalled = subscribe(exchange)
+    stalled = subscribe(exchange, STALLED_BUFFER_BYTES)
     for job, arguments in jobs:
         threading.Thread(target=job, args=arguments, daemon=True).start()
-    time.sleep(WARM_UP_S)
-    before = peak = resident_mib(pid)
-    warm = [list(messages), list(answers)]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         peak = max(peak, resident_mib(pid))
         time.sleep(0.1)
     last = status(endpoint)
     full = scrape(endpoint, "tidegate_recorder_full_total")
+    unread = unsent_bytes(stalled)
     stop.set()
-    stalled.close()
-    fewest = [min(now - then for now, then in zip(counts, earlier)) for counts, earlier in zip([messages, answers], warm)]
-    return fewest, before, peak, last, full
+    return min(messages), min(answers), unread, before, peak, last, full
 
 
 def main():
@@ -190,7 +204,7 @@ def main():
             banner = "".join(process.stdout.readline() for _ in range(4))
             host, port = re.search(r"simulated exchange at ws://([^:]+):(\d+)/", banner).groups()
             endpoint = json.loads((pathlib.Path(data) / "run/endpoint.json").read_text())
-            (messages, answers), before, peak, last, full = run_beside(
+            messages, answers, unread, before, peak, last, full = run_beside(
                 endpoint, (host, int(port)), process.pid, options.seconds
             )
             process.send_signal(signal.SIGINT)
@@ -203,6 +217,8 @@ def main():
         replayed = subprocess.run([*tidegate, "replay", "--json", str(tape)], capture_output=True, text=True, check=True)
         tape = json.loads(replayed.stdout)
     print(f"{options.seconds} s at {RATE_PERCENT} % of the usual pace: {last['events']} events before the end")
+    unread = "sent away" if unread is None else f"{unread} bytes wait for it"
+    print(f"the stalled subscriber: {unread}")
     check("messages to the slowest healthy subscriber", messages, "more than 0", messages > 0)
     check("answers to the slowest healthy reader of tools", answers, "more than 0", answers > 0)
     check("inputs on the tape, of those up to written_seq", tape["frames"], written, tape["frames"] == written)
