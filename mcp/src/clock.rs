@@ -17,7 +17,7 @@ const STEP: Nanos = Nanos::new(100_000_000);
 /// Time that is ahead of the system's loses one part in so many until both agree again.
 const SLOWED_BY: i64 = 1_000;
 
-static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
+static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::start(wall));
 
 /// Now: never earlier than it was, and never slower than it passes by more than a thousandth.
 pub fn now() -> Nanos {
@@ -59,6 +59,8 @@ impl Correction {
 
 /// Read by many threads at once; none waits for another.
 struct Clock {
+    /// The system's clock.
+    wall: fn() -> Nanos,
     started: Instant,
     /// Our time when nothing had passed.
     origin: AtomicI64,
@@ -72,14 +74,15 @@ struct Clock {
 }
 
 impl Clock {
-    fn start() -> Clock {
-        let (started, wall) = (Instant::now(), wall());
+    fn start(wall: fn() -> Nanos) -> Clock {
+        let (started, now) = (Instant::now(), wall());
         Clock {
+            wall,
             started,
-            origin: AtomicI64::new(wall.raw()),
+            origin: AtomicI64::new(now.raw()),
             read_at: AtomicI64::new(0),
             ahead: AtomicI64::new(0),
-            told: AtomicI64::new(wall.raw()),
+            told: AtomicI64::new(now.raw()),
             steps: AtomicU64::new(0),
         }
     }
@@ -98,7 +101,7 @@ impl Clock {
     }
 
     fn read_again(&self, read_at: Nanos) {
-        let (began, wall, ended) = (self.passed(), wall(), self.passed());
+        let (began, wall, ended) = (self.passed(), (self.wall)(), self.passed());
         if ended.since(began) > READING_MAX {
             return;
         }
@@ -186,6 +189,28 @@ mod tests {
             let correction = Correction::of(Nanos::new(before), Nanos::new(ahead), Nanos::new(-1));
             assert!(correction.step.is_some() && correction.ahead.raw() >= -1, "{correction:?}");
         }
+    }
+
+    /// Set back by an hour, then on by two: intervals are what they are, and no time is told twice.
+    #[test]
+    fn a_clock_that_is_set_is_followed_forward_alone() {
+        static SET_BY: AtomicI64 = AtomicI64::new(0);
+        let wait = || std::thread::sleep(Duration::from_millis(1_100));
+        let clock = Clock::start(|| wall().plus(Nanos::new(SET_BY.load(Ordering::Relaxed))));
+        let (began, first) = (Instant::now(), clock.now());
+        let is_near = |span: Nanos| {
+            let off = span.raw() - began.elapsed().as_nanos() as i64;
+            assert!(off.abs() < 50_000_000, "{off} ns off");
+        };
+        SET_BY.store(back(HOUR).raw(), Ordering::Relaxed);
+        wait();
+        is_near(clock.now().since(first));
+        assert_eq!(clock.steps.load(Ordering::Relaxed), 1);
+        assert!(clock.ahead.load(Ordering::Relaxed) > HOUR.raw() - millis(10).raw());
+        SET_BY.store(HOUR.raw(), Ordering::Relaxed);
+        wait();
+        is_near(clock.now().since(first).since(HOUR));
+        assert_eq!(clock.steps.load(Ordering::Relaxed), 2);
     }
 
     #[test]

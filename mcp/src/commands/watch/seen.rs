@@ -59,8 +59,8 @@ impl Seen {
             Err(refused) => {
                 self.problem = Some(refused.text);
                 self.book = None;
-                self.envelope =
-                    refused.envelope.unwrap_or(Envelope { age_ms: None, feed_state: None, ..self.envelope.clone() });
+                let Envelope { mode, data, .. } = self.envelope.clone();
+                self.envelope = refused.envelope.unwrap_or(Envelope { mode, data, ..Envelope::default() });
             }
         }
     }
@@ -109,12 +109,17 @@ mod tests {
     #[test]
     fn a_refusal_takes_the_book_away_and_leaves_mode_and_data() {
         let mut seen = Seen::new(&["X:Y".to_owned()]);
-        let envelope =
-            Envelope { mode: "PAPER".to_owned(), data: "REAL".to_owned(), age_ms: Some(3), ..Envelope::default() };
+        let envelope = Envelope {
+            mode: "PAPER".to_owned(),
+            data: "REAL".to_owned(),
+            age_ms: Some(3),
+            seq: Some(7),
+            ..Envelope::default()
+        };
         seen.take(0, Ok((quote(1), Depth { envelope, ..Depth::default() })));
         seen.take(0, Err(Refused { text: "gone".to_owned(), envelope: None }));
         assert!(seen.book.is_none());
-        assert_eq!((seen.problem.as_deref(), seen.envelope.age_ms), (Some("gone"), None));
+        assert_eq!((seen.problem.as_deref(), seen.envelope.age_ms, seen.envelope.seq), (Some("gone"), None, None));
         assert_eq!((seen.envelope.mode.as_str(), seen.envelope.data.as_str()), ("PAPER", "REAL"));
     }
 }
