@@ -6,6 +6,8 @@ mod client;
 mod generated;
 mod layout;
 mod live;
+mod load;
+mod observing;
 mod recording;
 mod refusals;
 mod replaying;

@@ -2,11 +2,12 @@
 
 use crate::playback::Format;
 use crate::playback::pace::Speed;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidegate_core::Nanos;
 use tidegate_feeds::exchange::faults::Faults;
+use tidegate_feeds::sim::market::RATE_PERCENT;
 
 /// A market-data and risk engine with an MCP facade.
 #[derive(Debug, Parser)]
@@ -38,6 +39,8 @@ pub enum Command {
     Exchange(Exchange),
     /// Connect an MCP client on standard input and output to the running engine.
     Mcp(Owner),
+    /// Look at instruments of the running engine in a terminal.
+    Watch(Watch),
     /// Print the program's own bearer.
     Token,
     /// Work with recorded data.
@@ -118,6 +121,10 @@ pub struct Serve {
     /// half-open, shutdown, refuse and ignore, and times of delay and slow-reads, such as drop=0.01,delay=50ms,seed=7.
     #[arg(long, value_name = "SPEC", conflicts_with_all = ["replay", "symbols"])]
     pub sim_faults: Option<Faults>,
+    /// Pace of the simulated market's agents: 100 is the usual one; prices move as far in a day at any.
+    #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = value_parser!(i64).range(RATE_PERCENT),
+        conflicts_with_all = ["replay", "symbols"])]
+    pub rate: i64,
     /// Seconds of tape in a second, or max.
     #[arg(long, default_value = "1", value_name = "N|max", requires = "replay")]
     pub speed: Speed,
@@ -154,6 +161,21 @@ pub struct Owner {
     /// The replay of this name, where several run.
     #[arg(long, value_name = "NAME")]
     pub replay: Option<String>,
+}
+
+/// Look at instruments.
+#[derive(Debug, Args)]
+#[command(after_help = "Keys: Tab, right and left choose the instrument; q, Esc and Ctrl-C end it.")]
+pub struct Watch {
+    /// Instrument keys such as BINANCE:BTCUSDT; at most 50.
+    #[arg(required = true, num_args = 1..=50, value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+    /// Print what is seen now as plain text, and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Which engine.
+    #[command(flatten)]
+    pub owner: Owner,
 }
 
 /// Work with recorded data.
@@ -193,7 +215,15 @@ mod tests {
     fn nothing_said_is_to_serve_a_simulated_market() {
         let Command::Serve(options) = Cli::parse_from(["tidegate", "--data", "x"]).into_command() else { panic!() };
         assert!(options.venue.is_none() && options.replay.is_empty());
-        assert_eq!((options.seed, options.instruments), (1, 52));
+        assert_eq!((options.seed, options.instruments, options.rate), (1, 52, 100));
+    }
+
+    #[test]
+    fn a_rate_is_within_what_makes_sense() {
+        for (rate, fits) in [("0", false), ("1", true), ("10000", true), ("10001", false), ("1.5", false)] {
+            assert_eq!(Cli::try_parse_from(["tidegate", "serve", "--rate", rate]).is_ok(), fits, "{rate}");
+        }
+        assert!(Cli::try_parse_from(["tidegate", "serve", "--rate", "100", "--replay", "x"]).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod exchange;
 pub mod project;
 pub mod replay;
 pub mod serve;
+pub mod watch;
 
 use crate::cli::{Cli, Command, Data, Owner};
 use crate::data_folder::DataFolder;
@@ -24,16 +25,22 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(options) => serve::run(&options, &root),
         Command::Exchange(options) => exchange::run(&options),
         Command::Mcp(owner) => mcp(root, &owner),
+        Command::Watch(options) => watch::run(&options, folder(root, &options.owner)?),
         Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
     }
 }
 
+/// The folder of the engine that is meant.
+fn folder(root: DataFolder, owner: &Owner) -> anyhow::Result<DataFolder> {
+    match &owner.replay {
+        Some(name) => root.replay(name),
+        None => Ok(root),
+    }
+}
+
 fn mcp(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
-    let folder = match &owner.replay {
-        Some(name) => root.replay(name)?,
-        None => root,
-    };
+    let folder = folder(root, owner)?;
     // Without an engine there is nothing to connect to: better told now than on the first question.
     folder.find_owner()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

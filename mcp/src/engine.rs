@@ -62,6 +62,8 @@ pub struct RecorderView {
     pub written_seq: u64,
     /// The longest time between two writes while there was something to write.
     pub longest_write_interval_ms: u64,
+    /// How often it had to leave inputs out.
+    pub full: u64,
 }
 
 /// How one stream is.
@@ -250,6 +252,11 @@ impl EngineClient {
         self.board.as_ref()?.read(id).ok()
     }
 
+    /// Questions that wait.
+    pub fn waiting(&self) -> usize {
+        self.questions.len()
+    }
+
     /// Wakes `thread` with each question.
     pub fn wake(&self, thread: Thread) {
         drop(self.thread.set(thread));
@@ -382,6 +389,7 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
         recorder: shown.recorder.map(|report| RecorderView {
             written_seq: report.written_seq,
             longest_write_interval_ms: report.longest_write_interval_ms,
+            full: report.full,
         }),
         stages: shown.stages,
     }

@@ -7,6 +7,7 @@
 //! - [`history`]: what was recorded, as it is asked for. [`past`]: the simulated market before that.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
+//! - [`metrics`], [`logs`]: what an operator sees of it.
 
 pub mod cli;
 pub mod clock;
@@ -19,7 +20,9 @@ pub mod guard;
 pub mod history;
 pub mod listen;
 pub mod live;
+pub mod logs;
 pub mod members;
+pub mod metrics;
 pub mod past;
 pub mod playback;
 pub mod server;

@@ -4,12 +4,15 @@ use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 use tidegate_mcp::cli::Cli;
-use tidegate_mcp::commands;
-use tracing_subscriber::EnvFilter;
+use tidegate_mcp::{commands, logs};
+
+/// Many threads make answers and drop them: 32 readers get a third more of them than with the system's allocator,
+/// for 30 MiB more of memory. A replay is no faster.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    logs::init();
     match commands::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,6 +11,7 @@ use crate::guard::{BODY_BYTES_MAX, Guard, guard};
 use crate::history::HistoryReader;
 use crate::listen;
 use crate::members::Members;
+use crate::metrics::{Metrics, scrape};
 use crate::tools::{ToolName, malformed_call, unknown_tool};
 use crate::wire::Run;
 use anyhow::Context;
@@ -19,8 +20,9 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult, Implementation,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, DiscoverResult,
+    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -36,6 +38,8 @@ const NAME: &str = "tidegate";
 // The tools of one program version never change while it runs; a minute lets a client notice an
 // upgrade soon.
 const CACHE_MS: u64 = 60_000;
+/// Under this name those calls are counted that reach no tool: what callers send is no label.
+const NO_TOOL: &str = "none";
 
 // Clients cut at 2,048 characters, and show the model little else before its first call.
 const INSTRUCTIONS: &str = "Tidegate is a market data engine. All answers come from one consistent state of the market.
@@ -74,6 +78,8 @@ pub struct Facade {
     pub history: Option<HistoryReader>,
     /// Since when it answers.
     pub started: Instant,
+    /// What was called, for `/metrics`.
+    pub metrics: Arc<Metrics>,
     tools: Arc<[Tool]>,
 }
 
@@ -83,14 +89,19 @@ impl Facade {
         let tools = ToolName::ALL.map(ToolName::definition);
         // A name more or less is no reason not to serve; a test holds the built-in files right.
         let members = Arc::new(Members::built_in().unwrap_or_default());
-        let (run, started) = (Arc::new(run), Instant::now());
-        Facade { engine, directory, run, members, history: None, started, tools: tools.into() }
+        let (run, started, metrics) = (Arc::new(run), Instant::now(), Arc::default());
+        Facade { engine, directory, run, members, history: None, started, metrics, tools: tools.into() }
     }
 
     /// Answers about the past as well.
     #[must_use]
     pub fn with_history(self, history: HistoryReader) -> Facade {
         Facade { history: Some(history), ..self }
+    }
+
+    /// Counts an answer that was begun at `began`.
+    fn count(&self, tool: &'static str, result: &CallToolResult, began: Instant) {
+        self.metrics.called(tool, result.is_error == Some(true), began.elapsed());
     }
 }
 
@@ -125,10 +136,13 @@ impl ServerHandler for Facade {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let began = Instant::now();
         let Some(tool) = ToolName::parse(&request.name) else {
+            self.metrics.called(NO_TOOL, true, began.elapsed());
             return Err(unknown_tool(&request.name, &self.envelope().await));
         };
         let mut result = self.call(tool, request.arguments.unwrap_or_default()).await;
+        self.count(tool.name(), &result, began);
         if is_sessionless_era(&context) {
             sign(&mut result.meta);
         }
@@ -145,8 +159,10 @@ impl ServerHandler for Facade {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        let began = Instant::now();
         let refusal = malformed_call(&request.method, request.params.as_ref())?;
         let mut result = self.refuse(&refusal).await;
+        self.count(NO_TOOL, &result, began);
         if is_sessionless_era(&context) {
             sign(&mut result.meta);
         } else {
@@ -177,11 +193,13 @@ pub async fn serve_http(
         .with_json_response(true)
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .with_cancellation_token(streams.clone());
-    // Without sessions every request gets a handler of its own; a clone is four counters.
+    let metrics = get(scrape).with_state(facade.clone());
+    // Without sessions every request gets a handler of its own; a clone is five counters.
     let mcp = StreamableHttpService::new(move || Ok(facade.clone()), Arc::new(NeverSessionManager::default()), config);
     let guarded = Router::new()
         .route_service("/mcp", mcp)
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
+        .route("/metrics", metrics)
         .layer(from_fn_with_state(Guard::new(port, bearer), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;

@@ -4,7 +4,7 @@
 //! concurrently and are answered as they finish. Every request is answered or was cancelled: an engine
 //! that is gone is an error with the request's id, so that no client waits for ever.
 
-mod upstream;
+pub(crate) mod upstream;
 
 use crate::data_folder::{DataFolder, Endpoint};
 use crate::guard::BODY_BYTES_MAX;

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-// The engine answers between two batches, within microseconds; this long means that it is stuck.
-const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The engine answers between two batches, within microseconds; this long means that it is stuck.
+pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tools that exist. A closed list: what is not here cannot be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

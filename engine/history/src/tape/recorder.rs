@@ -46,6 +46,8 @@ pub struct RecorderReport {
     /// The longest time from an input being applied to its being in the file, in ms: so long at most the
     /// file stands still while there is something to write.
     pub longest_write_interval_ms: u64,
+    /// How often it had to leave inputs out.
+    pub full: u64,
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ pub struct Recorder {
     /// The first input that was left out; recording goes on with the state at the next.
     unrecorded: Option<u64>,
     is_resuming: bool,
+    full: u64,
 }
 
 impl Recorder {
@@ -140,6 +143,7 @@ impl Recorder {
             waits: true,
             unrecorded: None,
             is_resuming: false,
+            full: 0,
         };
         (recorder, messages)
     }
@@ -170,6 +174,7 @@ impl Recorder {
             inputs: self.progress.inputs.load(Ordering::Relaxed),
             bytes: self.progress.bytes.load(Ordering::Relaxed),
             longest_write_interval_ms: self.progress.longest_us.load(Ordering::Relaxed).div_ceil(1_000),
+            full: self.full,
         }
     }
 
@@ -218,7 +223,10 @@ impl Recorder {
         };
         match result {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => self.unrecorded = Some(seq),
+            Err(TrySendError::Full(_)) => {
+                self.unrecorded = Some(seq);
+                self.full += 1;
+            }
             Err(TrySendError::Disconnected(_)) => self.is_stopped = true,
         }
     }

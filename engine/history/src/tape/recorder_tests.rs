@@ -58,7 +58,7 @@ fn a_live_recorder_leaves_out_what_finds_no_room_and_goes_on_with_the_state() {
     let from = recorder.resume().unwrap();
     engine.admit_unrecorded(from, &mut recorder).unwrap();
     feed(&mut engine, &mut recorder, 100, 103);
-    assert_eq!(recorder.unrecorded, None);
+    assert_eq!((recorder.unrecorded, recorder.report().full), (None, 1));
     let (sender, all) = bounded(64);
     waited.into_iter().chain(messages.try_iter()).for_each(|message| sender.send(message).unwrap());
     drop(sender);

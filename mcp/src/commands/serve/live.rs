@@ -11,11 +11,13 @@ use crate::engine;
 use crate::history::History;
 use crate::listen;
 use crate::live::{Connection, Live, WhenFull};
+use crate::logs;
 use crate::past::Past;
 use crate::playback::Format;
 use crate::server::{Facade, serve_http};
 use crate::wire::{Data, Mode, Run};
 use anyhow::bail;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_feeds::Decimals;
@@ -51,6 +53,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     // What is asked for is understood before anything is touched.
     let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
     let lock = root.lock()?;
+    let _log = logs::keep(root.path())?;
     let bearer = root.bearer()?;
     let directory = Arc::new(Directory::default());
     let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
@@ -67,12 +70,12 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Paper, &bearer)?;
-        let mut connections = plan.connections;
-        if let Some(exchange) = plan.exchange {
-            connections = exchange.open().await?;
-        }
+        let (connections, exchange) = match plan.exchange {
+            Some(exchange) => exchange.open().await.map(|(connections, at)| (connections, Some(at)))?,
+            None => (plan.connections, None),
+        };
         let running = live.start(connections, &client, questions)?;
-        say(&banner(&plan.what, plan.data, &plan.tape, &endpoint))?;
+        say(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
         engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await.map(|_| ())
     })?;
@@ -109,10 +112,14 @@ fn connected(options: &Serve, format: Format, tape: &Path, when_full: WhenFull) 
     })
 }
 
-fn banner(what: &str, data: Data, tape: &Path, endpoint: &Endpoint) -> String {
+fn banner(what: &str, data: Data, tape: &Path, endpoint: &Endpoint, exchange: Option<SocketAddr>) -> String {
+    let exchange = exchange.map_or_else(String::new, |at| {
+        format!("simulated exchange at ws://{at}/stream as Binance spot and ws://{at}/ as Kite\n")
+    });
     format!(
         "PAPER, {} DATA: {what}, recorded in {}\n\
          MCP at {} with the bearer of `tidegate token`; on standard input and output: tidegate mcp\n\
+         {exchange}\
          Ctrl-C ends it: what is recorded stays, and the next start goes on after a gap\n",
         data.name(),
         tape.display(),

@@ -8,6 +8,7 @@ use crate::data_folder::{DataFolder, Endpoint, replay_name};
 use crate::directory::Directory;
 use crate::engine::{self, EngineClient, Questions};
 use crate::listen;
+use crate::logs;
 use crate::playback::{self, Pace, Playback, Source, Watch};
 use crate::server::{Facade, serve_http};
 use crate::wire::{Data, Mode, Run};
@@ -29,6 +30,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let name = replay_name(&options.replay[0]);
     let folder = root.replay(&name)?;
     let lock = folder.lock()?;
+    let _log = logs::keep(folder.path())?;
     let bearer = folder.bearer()?;
     let directory = Arc::new(Directory::default());
     let mut playback =

@@ -7,6 +7,7 @@ use crate::live::{Connection, Live, WhenFull};
 use crate::past::Past;
 use crate::wire::{Data, rfc3339};
 use anyhow::Context;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_core::Price;
@@ -34,7 +35,7 @@ pub(super) fn simulated(options: &Serve, live: &Live, tape: PathBuf) -> anyhow::
         universe.listings().iter().map(|listing| live.last_price(&listing.instrument)).collect();
     let first = SimMarket::first_prices(&universe, options.seed, now);
     let prices: Vec<Price> = recorded.iter().zip(&first).map(|(last, first)| last.unwrap_or(*first)).collect();
-    let settings = Settings { seed: options.seed, rate_percent: 100 };
+    let settings = Settings { seed: options.seed, rate_percent: options.rate };
     let what = format!("{} simulated instruments{}", options.instruments, closed_time(live, &recorded));
     let market = SimMarket::start(universe, settings, now, &prices)?;
     let begins = match live.recorded_until() {
@@ -62,10 +63,11 @@ fn closed_time(live: &Live, recorded: &[Option<Price>]) -> String {
 }
 
 impl Simulated {
-    /// Lets the market run and clients in; returns the connections to make to it.
-    pub async fn open(self) -> anyhow::Result<Vec<Connection>> {
+    /// Lets the market run and clients in; returns the connections to make to it, and where it is.
+    pub async fn open(self) -> anyhow::Result<(Vec<Connection>, SocketAddr)> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the simulated exchange finds no port")?;
-        let at = listener.local_addr()?.to_string();
+        let address = listener.local_addr()?;
+        let at = address.to_string();
         let settings = ExchangeSettings { faults: self.faults, ..ExchangeSettings::default() };
         let exchange = Arc::new(SimExchange::new(self.market, settings));
         let market = Arc::clone(&exchange);
@@ -78,7 +80,7 @@ impl Simulated {
                 None => connections.push(connection(venue, &at, (symbol, instrument))),
             }
         }
-        Ok(connections)
+        Ok((connections, address))
     }
 }
 
