@@ -10,3 +10,5 @@ mod recording;
 mod refusals;
 mod replaying;
 mod serving;
+mod stdio_client;
+mod succession;

@@ -3,7 +3,7 @@
 //! - [`cli`], [`commands`], [`config`]: the command line.
 //! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key.
-//! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
+//! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`same_version`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 
 pub mod cli;
@@ -17,6 +17,7 @@ pub mod guard;
 pub mod listen;
 pub mod live;
 pub mod playback;
+pub mod same_version;
 pub mod server;
 pub mod stdio;
 pub mod tools;

@@ -9,12 +9,13 @@ use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
 use crate::listen;
+use crate::same_version::same_version;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
 use crate::wire::Run;
 use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult, Implementation,
@@ -139,13 +140,13 @@ impl ServerHandler for Facade {
     }
 }
 
-/// Serves the facade on `listener` until `shutdown`; answers under way may finish.
+/// Serves `handler`, which is cheap to clone, on `listener` until `shutdown`; answers under way may finish.
 ///
 /// # Errors
 /// Where the listener does not know its own address.
 pub async fn serve_http(
     listener: TcpListener,
-    facade: Facade,
+    handler: impl ServerHandler + Clone,
     bearer: Bearer,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -159,10 +160,11 @@ pub async fn serve_http(
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .with_cancellation_token(streams.clone());
     // Without sessions every request gets a handler of its own; a clone is four counters.
-    let mcp = StreamableHttpService::new(move || Ok(facade.clone()), Arc::new(NeverSessionManager::default()), config);
+    let mcp = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
     let guarded = Router::new()
         .route_service("/mcp", mcp)
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
+        .layer(from_fn(same_version))
         .layer(from_fn_with_state(Guard::new(port, bearer), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;
