@@ -3,10 +3,10 @@
 use crate::wire::Envelope;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The schema of an answer: [`Envelope`] and `T`, closed to other fields and without references,
-/// which some clients do not follow.
+/// which some clients do not follow; or a refusal, as official clients hold errors against it too.
 pub(super) fn output_schema<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
@@ -17,7 +17,10 @@ pub(super) fn output_schema<T: JsonSchema>() -> Value {
     close(&mut schema);
     close(&mut envelope);
     join(&mut schema, envelope);
-    schema
+    if let Value::Object(fields) = &mut schema {
+        fields.remove("type");
+    }
+    json!({ "type": "object", "anyOf": [schema, { "required": ["code", "retryable"] }] })
 }
 
 /// Adds the fields of the envelope, without the descriptions: the instructions give them once for
