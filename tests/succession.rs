@@ -1,7 +1,8 @@
 //! Who runs the engine of a data folder: one process at a time, and another when that one is gone.
 
-use crate::binary::{run, text};
+use crate::binary::{command, run, text};
 use crate::client::{Client, tool_call};
+use crate::generated::{self, Market};
 use crate::recording::read;
 use crate::stdio_client::StdioClient;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -195,6 +197,32 @@ fn another_version_is_refused_on_both_sides() {
     // When it ends, its place is taken.
     drop(lock);
     live(&mut client);
+    client.close();
+}
+
+/// Invented prices never take the place of recorded ones behind a client's back.
+#[test]
+fn a_replay_that_ends_has_no_successor() {
+    let folder = tempdir().unwrap();
+    let data = folder.path();
+    let capture = data.join("monday.txt");
+    fs::write(&capture, generated::capture(Market::Spot, 51, 100).text).unwrap();
+    let mut replay = command(data)
+        .args(["serve", "--listen", "127.0.0.1:0", "--replay", text(&capture)])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    successor(&data.join("replay/monday"), 0);
+    let mut client = StdioClient::start(data);
+    assert_eq!(client.call("get_status", &json!({}))["data"], json!("RECORDED"));
+    replay.kill().unwrap();
+    replay.wait().unwrap();
+    // Longer than it takes somebody to notice.
+    sleep(Duration::from_secs(1));
+    let answer = client.request("tools/call", &json!({"name": "get_status"}));
+    assert_eq!(answer["error"]["data"], json!({"code": "engine_unavailable", "retryable": true}), "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("no engine is running"), "{answer}");
+    assert!(!data.join("sim").exists());
     client.close();
 }
 

@@ -40,9 +40,9 @@ pub fn run(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
             served
         }
     };
-    served?;
     // Tokio reads stdin on a thread that only the end of stdin would release.
-    std::process::exit(0)
+    runtime.shutdown_background();
+    served
 }
 
 async fn until_signalled(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<()> {
