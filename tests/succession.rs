@@ -103,7 +103,7 @@ fn a_killed_owner_is_succeeded_and_the_recording_goes_on() {
         // Stopped first, so that the call is surely under way when the engine dies.
         killed.signal("STOP");
         clients[0].send("tools/call", &json!({"name": "get_status", "arguments": {}}));
-        sleep(Duration::from_millis(200));
+        sleep(Duration::from_secs(1));
         killed.signal("KILL");
         let began = Instant::now();
         let answer = clients[0].answer();

@@ -200,11 +200,13 @@ impl DataFolder {
         if !take(&file).with_context(|| format!("cannot lock {}", path.display()))? {
             return Ok(None);
         }
-        file.set_len(0)
-            .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        // What the last owner left is taken away before this one gives its name: whoever looks meanwhile sees
+        // an owner that is starting.
+        let cannot_write = || format!("cannot write {}", path.display());
+        file.set_len(0).with_context(cannot_write)?;
         let endpoint = run.join("endpoint.json");
         remove_if_there(&endpoint)?;
+        file.write_all(std::process::id().to_string().as_bytes()).with_context(cannot_write)?;
         Ok(Some(OwnerLock { _file: file, endpoint }))
     }
 
@@ -274,7 +276,10 @@ impl DataFolder {
         }
         let mut text = String::new();
         // Where a locked file cannot be read (Windows) the endpoint file alone names the owner.
-        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+        let pid = match file.read_to_string(&mut text) {
+            Ok(0) => return Ok(Occupancy::Starting { pid: None }),
+            read => read.ok().and_then(|_| text.trim().parse().ok()),
+        };
         let endpoint = read_endpoint(&self.run().join("endpoint.json"), pid)?;
         Ok(endpoint.map_or(Occupancy::Starting { pid }, Occupancy::Running))
     }

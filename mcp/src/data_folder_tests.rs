@@ -109,6 +109,22 @@ fn nobody_a_leftover_and_one_that_starts_are_three_different_things() {
     refused(root.find_owner(), &["no engine is running on"]);
 }
 
+/// The moment between taking the lock and taking away what the last owner left.
+#[test]
+fn a_leftover_does_not_speak_for_the_owner_that_starts() {
+    let (_temp, root) = folder();
+    drop(root.lock().unwrap());
+    let run = root.path().join("run");
+    let starting = File::options().write(true).open(run.join("lock")).unwrap();
+    starting.try_lock().unwrap();
+    starting.set_len(0).unwrap();
+    let other = json!({ "url": "http://127.0.0.1:1/mcp", "version": "9.9.9", "pid": 1 }).to_string();
+    for leftover in ["{", &other] {
+        fs::write(run.join("endpoint.json"), leftover).unwrap();
+        refused(root.find_owner(), &["still starting"]);
+    }
+}
+
 #[test]
 fn the_only_live_replay_is_found_and_several_ask_for_a_choice() {
     let (_temp, root) = folder();
