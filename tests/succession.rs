@@ -200,6 +200,17 @@ fn another_version_is_refused_on_both_sides() {
     client.close();
 }
 
+#[test]
+fn an_engine_that_cannot_run_says_why() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("sim")).unwrap();
+    fs::write(folder.path().join("sim/tape"), "no folder").unwrap();
+    let mut client = StdioClient::start(folder.path());
+    let message = client.request("initialize", &initialize())["error"]["message"].to_string();
+    assert!(message.contains("no engine can run") && message.contains("sim/tape"), "{message}");
+    client.close();
+}
+
 /// Invented prices never take the place of recorded ones behind a client's back.
 #[test]
 fn a_replay_that_ends_has_no_successor() {
