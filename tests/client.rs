@@ -14,10 +14,15 @@ pub struct Client {
 impl Client {
     /// The engine that owns `folder`.
     pub fn of(folder: &Path) -> Client {
-        let endpoint = std::fs::read(folder.join("run/endpoint.json")).unwrap();
-        let endpoint: Value = serde_json::from_slice(&endpoint).unwrap();
+        let endpoint = Client::endpoint(folder).expect("an engine runs");
         let text = |field: &str| endpoint[field].as_str().unwrap().to_owned();
         Client { address: text("address"), bearer: text("bearer") }
+    }
+
+    /// Where it listens and who runs it, as the endpoint file says; nothing while there is none.
+    pub fn endpoint(folder: &Path) -> Option<Value> {
+        let endpoint = std::fs::read(folder.join("run/endpoint.json")).ok()?;
+        serde_json::from_slice(&endpoint).ok()
     }
 
     /// Status and body of one POST to `/mcp`.

@@ -12,3 +12,5 @@ mod recording;
 mod refusals;
 mod replaying;
 mod serving;
+mod stdio_client;
+mod succession;

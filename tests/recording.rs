@@ -21,12 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a tape holds: its sequence numbers, and the restarts as (last before, first after).
 #[derive(Debug, Default)]
-struct Tape {
-    seqs: Vec<u64>,
-    restarts: Vec<(u64, u64)>,
+pub struct Tape {
+    pub seqs: Vec<u64>,
+    pub restarts: Vec<(u64, u64)>,
 }
 
-fn read(tape: &Path) -> Tape {
+impl Tape {
+    /// Numbers go up without a hole but for the restarts.
+    pub fn assert_whole(&self) {
+        assert!(self.seqs.is_sorted_by(|a, b| a < b), "a seq is there twice");
+        for pair in self.seqs.windows(2) {
+            let is_restart = self.restarts.contains(&(pair[0], pair[1]));
+            assert!(pair[1] == pair[0] + 1 || is_restart, "between {} and {} something is missing", pair[0], pair[1]);
+            assert!(!is_restart || pair[1] > pair[0] + RESTART_STRIDE);
+        }
+    }
+}
+
+pub fn read(tape: &Path) -> Tape {
     let mut found = Tape::default();
     TapeReader::open(tape, |_| {})
         .unwrap()
@@ -117,14 +129,9 @@ fn a_killed_recording_keeps_what_it_published_and_goes_on_after_a_gap() {
     // The last run ends in order, and mends what the last kill left behind.
     replay_json(folder.path(), &[text(&capture), "--record", text(&tape)]);
     let found = read(&tape);
-    assert!(found.seqs.is_sorted_by(|a, b| a < b), "a seq is there twice");
+    found.assert_whole();
     let restarts: Vec<u64> = found.restarts.iter().map(|&(before, _)| before).collect();
     assert_eq!(restarts, ends, "every restart is a gap that begins where the files ended");
-    for pair in found.seqs.windows(2) {
-        let is_restart = found.restarts.contains(&(pair[0], pair[1]));
-        assert!(pair[1] == pair[0] + 1 || is_restart, "between {} and {} something is missing", pair[0], pair[1]);
-        assert!(!is_restart || pair[1] > pair[0] + RESTART_STRIDE);
-    }
     println!("{kills} kills, {} inputs, 0 lost after being published, 0 seq twice", found.seqs.len());
 }
 

@@ -56,7 +56,7 @@ fn paths_that_cannot_be_played_are_named() {
     refused(data, &["replay", text(&path("whole.txt")), "--tops", "/nowhere/tops.csv"], &["/nowhere/tops.csv"]);
     refused(data, &["data", "project", text(&path("folder")), text(&path("out"))], &["no tape segment"]);
     refused(data, &["serve", "--replay", text(&path("nowhere"))], &["nowhere"]);
-    refused(data, &["mcp"], &["no engine is running", "tidegate serve --replay"]);
+    refused(data, &["mcp", "--replay", "monday"], &["no engine is running", "tidegate serve --replay"]);
 }
 
 #[test]

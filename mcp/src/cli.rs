@@ -37,7 +37,7 @@ pub enum Command {
     Serve(Serve),
     /// Serve captures again over WebSocket and REST, as the venue would: for serve --at.
     Exchange(Exchange),
-    /// Connect an MCP client on standard input and output to the running engine.
+    /// Connect an MCP client on standard input and output to the running engine; where none runs, run it meanwhile.
     Mcp(Owner),
     /// Look at instruments of the running engine in a terminal.
     Watch(Watch),

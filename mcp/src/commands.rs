@@ -1,6 +1,7 @@
 //! What each command of the command line does.
 
 pub mod exchange;
+pub mod mcp;
 pub mod project;
 pub mod replay;
 pub mod serve;
@@ -9,7 +10,6 @@ pub mod watch;
 use crate::cli::{Cli, Command, Data, Owner};
 use crate::data_folder::DataFolder;
 use crate::playback::Format;
-use crate::stdio;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Replay(options) => replay::run(&options),
         Command::Serve(options) => serve::run(&options, &root),
         Command::Exchange(options) => exchange::run(&options),
-        Command::Mcp(owner) => mcp(root, &owner),
+        Command::Mcp(owner) => mcp::run(root, &owner),
         Command::Watch(options) => watch::run(&options, folder(root, &options.owner)?),
         Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
@@ -37,16 +37,6 @@ fn folder(root: DataFolder, owner: &Owner) -> anyhow::Result<DataFolder> {
         Some(name) => root.replay(name),
         None => Ok(root),
     }
-}
-
-fn mcp(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
-    let folder = folder(root, owner)?;
-    // Without an engine there is nothing to connect to: better told now than on the first question.
-    folder.find_owner()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(stdio::proxy(folder))?;
-    // Tokio reads stdin on a thread that only the end of stdin would release.
-    std::process::exit(0)
 }
 
 /// Writes a command's result to stdout.

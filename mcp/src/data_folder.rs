@@ -6,7 +6,11 @@
 //! <root>/replay/<name>/run/{lock,…}        the engine of a replay: a folder of its own, the root's bearer
 //! ```
 
-use crate::wire::Mode;
+mod no_owner;
+
+pub use no_owner::NoOwner;
+
+use crate::wire::{Data, Mode};
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -74,6 +78,16 @@ pub struct Endpoint {
     pub pid: u32,
     /// What an order would do there.
     pub mode: Mode,
+    /// What its prices are.
+    pub data: Data,
+}
+
+/// What the endpoint file of every version holds.
+#[derive(Deserialize)]
+struct Published {
+    url: String,
+    version: String,
+    pid: u32,
 }
 
 /// What the lock and the endpoint file of one folder say.
@@ -165,6 +179,14 @@ impl DataFolder {
     /// # Errors
     /// Where another process owns the folder (names its pid and address), or the lock cannot be made.
     pub fn lock(&self) -> anyhow::Result<OwnerLock> {
+        self.try_lock()?.ok_or_else(|| self.already_owned())
+    }
+
+    /// The same, or nothing where another process owns the folder.
+    ///
+    /// # Errors
+    /// Where the lock cannot be made.
+    pub fn try_lock(&self) -> anyhow::Result<Option<OwnerLock>> {
         let run = self.run();
         create_private_folder(&run)?;
         let path = run.join("lock");
@@ -176,53 +198,46 @@ impl DataFolder {
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         if !take(&file).with_context(|| format!("cannot lock {}", path.display()))? {
-            return Err(self.already_owned());
+            return Ok(None);
         }
-        file.set_len(0)
-            .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        // What the last owner left is taken away before this one gives its name: whoever looks meanwhile sees
+        // an owner that is starting.
+        let cannot_write = || format!("cannot write {}", path.display());
+        file.set_len(0).with_context(cannot_write)?;
         let endpoint = run.join("endpoint.json");
         remove_if_there(&endpoint)?;
-        Ok(OwnerLock { _file: file, endpoint })
+        file.write_all(std::process::id().to_string().as_bytes()).with_context(cannot_write)?;
+        Ok(Some(OwnerLock { _file: file, endpoint }))
     }
 
     /// The engine that runs on this folder; for a root without one, the only live one of its replays.
     ///
     /// # Errors
     /// Where no engine runs, it still starts, several replays run, or its version is not ours.
-    pub fn find_owner(&self) -> anyhow::Result<Endpoint> {
+    pub fn find_owner(&self) -> Result<Endpoint, NoOwner> {
         match self.occupancy()? {
-            Occupancy::Running(endpoint) => return same_version(endpoint),
-            Occupancy::Starting { pid } => bail!(
-                "the engine on {} ({}) is still starting; try again in a moment",
-                self.folder.display(),
-                process(pid)
-            ),
+            Occupancy::Running(endpoint) => return Ok(endpoint),
+            Occupancy::Starting { pid } => {
+                return Err(NoOwner::Starting { folder: self.folder.clone(), process: process(pid) });
+            }
             Occupancy::Free => {}
         }
         let mut live = self.live_replays()?;
         if live.len() > 1 {
             let list: Vec<String> =
                 live.iter().map(|(name, at)| format!("{name} ({}, pid {})", at.url, at.pid)).collect();
-            bail!(
-                "several engines run below {}: {}; choose one with --replay NAME",
-                self.folder.display(),
-                list.join(", ")
-            );
+            return Err(NoOwner::Several { folder: self.folder.clone(), list: list.join(", ") });
         }
-        match live.pop() {
-            Some((_, endpoint)) => same_version(endpoint),
-            None => {
-                bail!("no engine is running on {}; start one with: tidegate serve --replay PATH", self.folder.display())
-            }
-        }
+        let is_root = self.folder == self.root;
+        let start = if is_root { "tidegate serve" } else { "tidegate serve --replay PATH" };
+        live.pop().map(|(_, endpoint)| endpoint).ok_or_else(|| NoOwner::Absent { folder: self.folder.clone(), start })
     }
 
     fn run(&self) -> PathBuf {
         self.folder.join("run")
     }
 
-    fn live_replays(&self) -> anyhow::Result<Vec<(String, Endpoint)>> {
+    fn live_replays(&self) -> Result<Vec<(String, Endpoint)>, NoOwner> {
         if self.folder != self.root {
             return Ok(Vec::new());
         }
@@ -230,11 +245,11 @@ impl DataFolder {
         let entries = match fs::read_dir(&replays) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("cannot list {}", replays.display())),
+            Err(error) => return Err(unreadable("list", &replays, error)),
         };
         let mut live = Vec::new();
         for entry in entries {
-            let name = entry.with_context(|| format!("cannot list {}", replays.display()))?.file_name();
+            let name = entry.map_err(|error| unreadable("list", &replays, error))?.file_name();
             // A name that `replay` would not take is no replay of ours.
             let Some(folder) = name.to_str().and_then(|name| self.replay(name).ok()) else { continue };
             if let Occupancy::Running(endpoint) = folder.occupancy()? {
@@ -245,35 +260,35 @@ impl DataFolder {
         Ok(live)
     }
 
-    fn occupancy(&self) -> anyhow::Result<Occupancy> {
+    fn occupancy(&self) -> Result<Occupancy, NoOwner> {
         let path = self.run().join("lock");
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(Occupancy::Free);
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
+            Err(error) => return Err(unreadable("open", &path, error)),
         };
         match file.try_lock_shared() {
             Ok(()) => return Ok(Occupancy::Free),
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot test {}", path.display()));
-            }
+            Err(TryLockError::Error(error)) => return Err(unreadable("test", &path, error)),
         }
         let mut text = String::new();
         // Where a locked file cannot be read (Windows) the endpoint file alone names the owner.
-        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-        Ok(match read_endpoint(&self.run().join("endpoint.json"))? {
-            Some(endpoint) if pid.is_none_or(|pid| pid == endpoint.pid) => Occupancy::Running(endpoint),
-            _ => Occupancy::Starting { pid },
-        })
+        let pid = match file.read_to_string(&mut text) {
+            Ok(0) => return Ok(Occupancy::Starting { pid: None }),
+            read => read.ok().and_then(|_| text.trim().parse().ok()),
+        };
+        let endpoint = read_endpoint(&self.run().join("endpoint.json"), pid)?;
+        Ok(endpoint.map_or(Occupancy::Starting { pid }, Occupancy::Running))
     }
 
     fn already_owned(&self) -> anyhow::Error {
         let owner = match self.occupancy() {
             Ok(Occupancy::Running(owner)) => format!("pid {} at {}", owner.pid, owner.url),
             Ok(Occupancy::Starting { pid }) => format!("{}, not listening yet", process(pid)),
+            Err(NoOwner::OtherVersion { url, pid, version }) => format!("pid {pid} at {url}, version {version}"),
             Ok(Occupancy::Free) | Err(_) => "a process that just changed".to_owned(),
         };
         anyhow!(
@@ -296,7 +311,13 @@ impl OwnerLock {
     ///
     /// # Errors
     /// Where `run/endpoint.json` cannot be written.
-    pub fn publish_endpoint(&self, address: SocketAddr, mode: Mode, bearer: &Bearer) -> anyhow::Result<Endpoint> {
+    pub fn publish_endpoint(
+        &self,
+        address: SocketAddr,
+        mode: Mode,
+        data: Data,
+        bearer: &Bearer,
+    ) -> anyhow::Result<Endpoint> {
         let endpoint = Endpoint {
             address,
             url: format!("http://{address}/mcp"),
@@ -304,6 +325,7 @@ impl OwnerLock {
             bearer: bearer.clone(),
             pid: std::process::id(),
             mode,
+            data,
         };
         let draft = self.endpoint.with_extension("json.new");
         remove_if_there(&draft)?;
@@ -329,18 +351,6 @@ fn take(file: &File) -> std::io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn same_version(endpoint: Endpoint) -> anyhow::Result<Endpoint> {
-    if endpoint.version != VERSION {
-        bail!(
-            "the engine at {} (pid {}) is version {}, this program is {VERSION}; restart the engine with this version",
-            endpoint.url,
-            endpoint.pid,
-            endpoint.version
-        );
-    }
-    Ok(endpoint)
 }
 
 fn process(pid: Option<u32>) -> String {
@@ -376,15 +386,26 @@ fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
     }
 }
 
-fn read_endpoint(path: &Path) -> anyhow::Result<Option<Endpoint>> {
+/// The endpoint that the process `owner` published; another's is a leftover.
+fn read_endpoint(path: &Path, owner: Option<u32>) -> Result<Option<Endpoint>, NoOwner> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => return Err(unreadable("read", path, error)),
     };
-    let endpoint = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not what this version writes; restart its engine", path.display()))?;
-    Ok(Some(endpoint))
+    let damaged = || format!("{} is not what an engine writes; restart its engine", path.display());
+    let Published { url, version, pid } = serde_json::from_slice(&bytes).with_context(damaged)?;
+    if owner.is_some_and(|owner| owner != pid) {
+        return Ok(None);
+    }
+    if version != VERSION {
+        return Err(NoOwner::OtherVersion { url, pid, version });
+    }
+    Ok(Some(serde_json::from_slice(&bytes).with_context(damaged)?))
+}
+
+fn unreadable(verb: &str, path: &Path, error: std::io::Error) -> NoOwner {
+    NoOwner::Failed(anyhow::Error::new(error).context(format!("cannot {verb} {}", path.display())))
 }
 
 fn remove_if_there(path: &Path) -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 fn folder() -> (tempfile::TempDir, DataFolder) {
     let temp = tempfile::tempdir().unwrap();
@@ -13,13 +14,13 @@ fn address() -> SocketAddr {
 /// An owner of `folder` that listens, as another process would be.
 fn owner(folder: &DataFolder) -> OwnerLock {
     let lock = folder.lock().unwrap();
-    lock.publish_endpoint(address(), Mode::Replay, &folder.bearer().unwrap()).unwrap();
+    lock.publish_endpoint(address(), Mode::Replay, Data::Recorded, &folder.bearer().unwrap()).unwrap();
     lock
 }
 
 #[track_caller]
-fn refused(result: anyhow::Result<impl fmt::Debug>, parts: &[&str]) {
-    let text = format!("{:#}", result.unwrap_err());
+fn refused(result: Result<impl fmt::Debug, impl Into<anyhow::Error> + fmt::Debug>, parts: &[&str]) {
+    let text = format!("{:#}", result.unwrap_err().into());
     for part in parts {
         assert!(text.contains(part), "{text:?} lacks {part:?}");
     }
@@ -95,17 +96,33 @@ fn the_owner_is_found_with_all_that_a_client_needs() {
 #[test]
 fn nobody_a_leftover_and_one_that_starts_are_three_different_things() {
     let (_temp, root) = folder();
-    refused(root.find_owner(), &["no engine is running on", "tidegate serve --replay PATH"]);
+    refused(root.find_owner(), &["no engine is running on", "tidegate serve"]);
 
     let lock = root.lock().unwrap();
     refused(root.find_owner(), &["still starting", &std::process::id().to_string()]);
-    lock.publish_endpoint(address(), Mode::Replay, &root.bearer().unwrap()).unwrap();
+    lock.publish_endpoint(address(), Mode::Replay, Data::Recorded, &root.bearer().unwrap()).unwrap();
     let leftover = fs::read(root.path().join("run/endpoint.json")).unwrap();
     drop(lock);
 
     // As a killed owner leaves it: the file is there, the lock is free.
     fs::write(root.path().join("run/endpoint.json"), leftover).unwrap();
     refused(root.find_owner(), &["no engine is running on"]);
+}
+
+/// The moment between taking the lock and taking away what the last owner left.
+#[test]
+fn a_leftover_does_not_speak_for_the_owner_that_starts() {
+    let (_temp, root) = folder();
+    drop(root.lock().unwrap());
+    let run = root.path().join("run");
+    let starting = File::options().write(true).open(run.join("lock")).unwrap();
+    starting.try_lock().unwrap();
+    starting.set_len(0).unwrap();
+    let other = json!({ "url": "http://127.0.0.1:1/mcp", "version": "9.9.9", "pid": 1 }).to_string();
+    for leftover in ["{", &other] {
+        fs::write(run.join("endpoint.json"), leftover).unwrap();
+        refused(root.find_owner(), &["still starting"]);
+    }
 }
 
 #[test]
@@ -115,7 +132,7 @@ fn the_only_live_replay_is_found_and_several_ask_for_a_choice() {
     let tuesday = root.replay("tuesday").unwrap();
     let _monday = owner(&monday);
     assert_eq!(root.find_owner().unwrap(), monday.find_owner().unwrap());
-    refused(tuesday.find_owner(), &["no engine is running on", "tuesday"]);
+    refused(tuesday.find_owner(), &["no engine is running on", "tuesday", "tidegate serve --replay PATH"]);
 
     let second = owner(&tuesday);
     refused(root.find_owner(), &["monday", "tuesday", "--replay NAME"]);
@@ -131,6 +148,11 @@ fn another_version_is_refused() {
     let text = fs::read_to_string(&path).unwrap().replace(&format!("\"{VERSION}\""), "\"9.9.9\"");
     fs::write(&path, text).unwrap();
     refused(root.find_owner(), &["version 9.9.9", VERSION, "restart"]);
+    // A later version may write another file; what it is stands there all the same.
+    let later = json!({ "url": "http://127.0.0.1:1/mcp", "version": "9.9.9", "pid": std::process::id(), "more": {} });
+    fs::write(&path, later.to_string()).unwrap();
+    refused(root.find_owner(), &["version 9.9.9", VERSION, "restart"]);
+    refused(root.lock(), &["already owned by", "version 9.9.9"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key. [`members`]: their
 //!   companies and indices.
 //! - [`history`]: what was recorded, as it is asked for. [`past`]: the simulated market before that.
-//! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`listen`], [`stdio`]: its transports.
+//! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`same_version`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 //! - [`metrics`], [`logs`]: what an operator sees of it.
 
@@ -25,6 +25,7 @@ pub mod members;
 pub mod metrics;
 pub mod past;
 pub mod playback;
+pub mod same_version;
 pub mod server;
 pub mod stdio;
 pub mod tools;

@@ -52,6 +52,24 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
+/// Listens where it is told to, or at the `usual` address; where another engine of this machine has that one,
+/// at a free port of its own, which the endpoint file names.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_or_free(told: Option<SocketAddr>, usual: SocketAddr) -> anyhow::Result<TcpListener> {
+    if let Some(address) = told {
+        return bind(address).await;
+    }
+    match bind(usual).await {
+        Err(reason) if usual.ip().is_loopback() => {
+            tracing::info!("{reason:#}; taking a free port");
+            bind(SocketAddr::new(usual.ip(), 0)).await
+        }
+        bound => bound,
+    }
+}
+
 /// Name and pid of the process that listens where `address` would.
 fn holder(address: SocketAddr) -> Option<String> {
     let everyone = listeners::get_all().ok()?;

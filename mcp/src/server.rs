@@ -12,17 +12,18 @@ use crate::history::HistoryReader;
 use crate::listen;
 use crate::members::Members;
 use crate::metrics::{Metrics, scrape};
+use crate::same_version::same_version;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
 use crate::wire::Run;
 use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, DiscoverResult,
-    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig, Tool,
+    ErrorCode, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -105,6 +106,17 @@ impl Facade {
     }
 }
 
+impl Facade {
+    /// Serves MCP and `/metrics` on `listener` until `shutdown`.
+    ///
+    /// # Errors
+    /// Where the listener does not know its own address.
+    pub async fn serve(self, listener: TcpListener, bearer: Bearer, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let metrics = Router::new().route("/metrics", get(scrape).with_state(self.clone()));
+        serve_http(listener, self, metrics, bearer, shutdown).await
+    }
+}
+
 impl ServerHandler for Facade {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
@@ -159,6 +171,10 @@ impl ServerHandler for Facade {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        // Clients of 2026-07-28 have no handshake; one without its parameters arrives here.
+        if is_sessionless_era(&context) && request.method == "initialize" {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None));
+        }
         let began = Instant::now();
         let refusal = malformed_call(&request.method, request.params.as_ref())?;
         let mut result = self.refuse(&refusal).await;
@@ -174,13 +190,15 @@ impl ServerHandler for Facade {
     }
 }
 
-/// Serves the facade on `listener` until `shutdown`; answers under way may finish.
+/// Serves `handler`, which is cheap to clone, on `listener` until `shutdown`; answers under way may finish. The
+/// routes `beside` it stand behind the same guard.
 ///
 /// # Errors
 /// Where the listener does not know its own address.
 pub async fn serve_http(
     listener: TcpListener,
-    facade: Facade,
+    handler: impl ServerHandler + Clone,
+    beside: Router,
     bearer: Bearer,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -193,13 +211,13 @@ pub async fn serve_http(
         .with_json_response(true)
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .with_cancellation_token(streams.clone());
-    let metrics = get(scrape).with_state(facade.clone());
-    // Without sessions every request gets a handler of its own; a clone is five counters.
-    let mcp = StreamableHttpService::new(move || Ok(facade.clone()), Arc::new(NeverSessionManager::default()), config);
+    // Without sessions every request gets a handler of its own; a clone is a few counters.
+    let mcp = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
     let guarded = Router::new()
         .route_service("/mcp", mcp)
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
-        .route("/metrics", metrics)
+        .layer(from_fn(same_version))
+        .merge(beside)
         .layer(from_fn_with_state(Guard::new(port, bearer), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;

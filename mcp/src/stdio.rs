@@ -6,7 +6,7 @@
 
 pub(crate) mod upstream;
 
-use crate::data_folder::{DataFolder, Endpoint};
+use crate::data_folder::{Endpoint, NoOwner};
 use crate::guard::BODY_BYTES_MAX;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -32,21 +32,20 @@ const PARSE_ERROR: i32 = -32_700;
 const INVALID_REQUEST: i32 = -32_600;
 const INTERNAL_ERROR: i32 = -32_603;
 
-/// Connects stdin and stdout to the engine of `folder` until stdin ends.
+/// Connects stdin and stdout to the engine that `find` finds, until stdin ends.
 ///
-/// The engine need not run yet, and may be restarted meanwhile: it is looked up when it is needed.
+/// The engine need not run yet, and may be replaced meanwhile: it is looked up when it is needed.
 ///
 /// # Errors
 /// Where stdin cannot be read, or stdout cannot be written.
-pub async fn proxy(folder: DataFolder) -> anyhow::Result<()> {
-    let find = move || folder.find_owner();
+pub async fn proxy(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<()> {
     Ok(run(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), find).await?)
 }
 
 async fn run(
     mut input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin + Send + 'static,
-    find: impl Fn() -> anyhow::Result<Endpoint> + Send + Sync + 'static,
+    find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static,
 ) -> io::Result<()> {
     let (answers, queue) = mpsc::channel(ANSWERS_QUEUED_MAX);
     let writer = tokio::spawn(write_lines(queue, output));

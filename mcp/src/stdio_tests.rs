@@ -15,7 +15,7 @@ struct Client {
 }
 
 impl Client {
-    fn of(find: impl Fn() -> anyhow::Result<Endpoint> + Send + Sync + 'static) -> Client {
+    fn of(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> Client {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (input, output) = split(theirs);
         let proxy = tokio::spawn(run(BufReader::new(input), output, find));
@@ -47,7 +47,7 @@ impl Client {
 fn endpoint(address: SocketAddr) -> Endpoint {
     let text = json!({
         "address": address, "url": format!("http://{address}/mcp"), "version": "0", "bearer": "tg_test", "pid": 1,
-        "mode": "REPLAY"
+        "mode": "REPLAY", "data": "RECORDED"
     });
     serde_json::from_value(text).unwrap()
 }
@@ -178,7 +178,7 @@ async fn an_engine_that_is_gone_is_an_error_and_one_that_is_back_answers() {
     let shared = Arc::clone(&place);
     let mut client = Client::of(move || match *shared.lock().unwrap() {
         Some(address) => Ok(endpoint(address)),
-        None => anyhow::bail!("no engine is running"),
+        None => Err(NoOwner::Absent { folder: "x".into(), start: "tidegate serve" }),
     });
     for (now, expect) in [(Some(dead), "went away"), (None, "no engine is running")] {
         *place.lock().unwrap() = now;

@@ -22,7 +22,7 @@ from mcp.shared.exceptions import MCPError
 
 ENVELOPE = ["mode", "data", "as_of", "seq", "age_ms", "feed_state"]
 REFUSAL = ["code", "message", "field", "got", "allowed", "nearest", "retryable"]
-TOOLS = ["analyze_liquidity", "find_instruments", "get_depth", "get_quotes", "get_status"]
+TOOLS = ["analyze_liquidity", "find_instruments", "get_bars", "get_depth", "get_quotes", "get_status"]
 MODERN = "2026-07-28"
 INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
 
@@ -85,7 +85,7 @@ async def check_list(where, client, is_modern):
     for tool in listed.tools:
         hints = tool.annotations
         is_honest = hints.read_only_hint and not hints.destructive_hint and not hints.open_world_hint
-        is_strict = tool.input_schema["additionalProperties"] is False and tool.output_schema["additionalProperties"] is False
+        is_strict = tool.input_schema["additionalProperties"] is False and tool.output_schema["anyOf"][0]["additionalProperties"] is False
         check(f"{where}: {tool.name} is read-only, strict and described", is_honest and is_strict and tool.description, tool)
     if is_modern:
         check(f"{where}: tools/list may be cached, privately", (listed.ttl_ms or 0) > 0 and listed.cache_scope == "private", listed)

@@ -1,6 +1,7 @@
 //! The engine as this proxy sees it: one HTTP exchange per message.
 
-use crate::data_folder::Endpoint;
+use crate::data_folder::{Endpoint, NoOwner, VERSION};
+use crate::same_version::VERSION_HEADER;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,9 +9,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_feeds::driver::install_tls_provider;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 // Above the server's own limit, so that its words reach the client before ours.
@@ -18,6 +20,12 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 // Below the server's limit for idle connections: a request must not meet a connection that closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+// An engine that starts recovers its recording first; clients give `initialize` half a minute and more.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_RETRY: Duration = Duration::from_millis(20);
+// An engine that was killed is refused a few times before its successor has taken its place.
+const REFUSED_MAX: u32 = 10;
 
 const VERSION_META: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
 const STANDARD_HEADERS_SINCE: &str = "2026-07-28";
@@ -34,7 +42,7 @@ pub struct Failure {
     pub is_retryable: bool,
 }
 
-type Find = dyn Fn() -> anyhow::Result<Endpoint> + Send + Sync;
+type Find = dyn Fn() -> Result<Endpoint, NoOwner> + Send + Sync;
 
 /// The engine's HTTP endpoint, found when it is needed and again when it has moved.
 pub struct Upstream {
@@ -47,7 +55,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// An upstream that asks `find` where the engine listens.
-    pub fn new(find: impl Fn() -> anyhow::Result<Endpoint> + Send + Sync + 'static) -> anyhow::Result<Upstream> {
+    pub fn new(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<Upstream> {
         install_tls_provider();
         let client = Client::builder()
             // A proxy from the environment would get the bearer, and could not reach loopback anyway.
@@ -97,18 +105,30 @@ impl Upstream {
                 // The engine was restarted elsewhere, or another one listens there now. Neither has
                 // seen the message, so sending it again is safe.
                 Err(error) if error.is_connect() => {}
-                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {}
+                Ok(response) if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::CONFLICT) => {}
                 other => return other.map_err(|error| gone(&error)),
             }
         }
-        let found = (self.find)();
-        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found.as_ref().ok().cloned());
-        let endpoint = found.map_err(|error| Failure {
-            message: format!("{error:#}"),
-            code: "engine_unavailable",
-            is_retryable: true,
-        })?;
-        self.post_to(&endpoint, &headers, &body).await.map_err(|error| gone(&error))
+        self.post_to_found(&headers, &body).await
+    }
+
+    /// Looks the engine up, and waits for one that is starting: nobody has seen the message yet.
+    async fn post_to_found(&self, headers: &HeaderMap, body: &str) -> Result<Response, Failure> {
+        let deadline = Instant::now() + START_PATIENCE;
+        let mut refused = 0;
+        loop {
+            let found = (self.find)();
+            self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found.as_ref().ok().cloned());
+            match found {
+                Ok(endpoint) => match self.post_to(&endpoint, headers, body).await {
+                    Err(error) if error.is_connect() && refused < REFUSED_MAX => refused += 1,
+                    other => return other.map_err(|error| gone(&error)),
+                },
+                Err(NoOwner::Starting { .. }) if Instant::now() < deadline => {}
+                Err(reason) => return Err(unavailable(&reason)),
+            }
+            sleep(START_RETRY).await;
+        }
     }
 
     async fn post_to(&self, endpoint: &Endpoint, headers: &HeaderMap, body: &str) -> reqwest::Result<Response> {
@@ -122,6 +142,7 @@ impl Upstream {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
         let own = message.pointer(VERSION_META).and_then(Value::as_str).map(str::to_owned);
         // `initialize` names the version in its parameters; a header would have to agree with them.
         let agreed = || self.negotiated.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -252,11 +273,21 @@ impl Events {
     }
 }
 
+fn unavailable(reason: &NoOwner) -> Failure {
+    let code = match reason {
+        NoOwner::OtherVersion { .. } => "other_version",
+        _ => "engine_unavailable",
+    };
+    // Another version, or a choice between replays, is for a person to resolve.
+    let is_retryable = !matches!(reason, NoOwner::OtherVersion { .. } | NoOwner::Several { .. });
+    Failure { message: reason.to_string(), code, is_retryable }
+}
+
 fn gone(error: &reqwest::Error) -> Failure {
     let message = if error.is_timeout() {
         "The engine did not answer in time; ask again."
     } else {
-        "The engine went away before it answered; ask again once it is back (tidegate serve)."
+        "The engine went away before it answered; ask again in a moment, once another has taken its place."
     };
     Failure { message: message.to_owned(), code: "engine_unavailable", is_retryable: true }
 }
@@ -293,7 +324,7 @@ mod tests {
     }
 
     fn upstream() -> Upstream {
-        Upstream::new(|| anyhow::bail!("no engine")).unwrap()
+        Upstream::new(|| Err(anyhow::anyhow!("no engine").into())).unwrap()
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

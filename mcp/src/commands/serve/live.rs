@@ -1,9 +1,8 @@
 //! `tidegate serve` of a live market, real or simulated.
 
-use super::EngineThread;
 use super::simulated::{Simulated, simulated};
+use super::{EngineThread, Seat};
 use crate::cli::Serve;
-use crate::commands::say;
 use crate::config::Config;
 use crate::data_folder::{DataFolder, Endpoint};
 use crate::directory::Directory;
@@ -14,7 +13,7 @@ use crate::live::{Connection, Live, WhenFull};
 use crate::logs;
 use crate::past::Past;
 use crate::playback::Format;
-use crate::server::{Facade, serve_http};
+use crate::server::Facade;
 use crate::wire::{Data, Mode, Run};
 use anyhow::bail;
 use std::net::SocketAddr;
@@ -42,7 +41,7 @@ pub(super) struct Plan {
 }
 
 /// Connects, records, and answers.
-pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
+pub(super) fn run(options: &Serve, root: &DataFolder, seat: Seat) -> anyhow::Result<()> {
     let config = Config::built_in()?;
     let (tape, when_full) = match (options.venue, options.at) {
         (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
@@ -52,7 +51,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     };
     // What is asked for is understood before anything is touched.
     let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
-    let lock = root.lock()?;
+    let seat = seat.take(root)?;
     let _log = logs::keep(root.path())?;
     let bearer = root.bearer()?;
     let directory = Arc::new(Directory::default());
@@ -68,16 +67,17 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let facade = Facade::new(client.clone(), directory, run).with_history(history.reader());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
-        let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Paper, &bearer)?;
+        let listener = listen::bind_or_free(options.listen, config.serve.listen).await?;
+        let endpoint = seat.lock.publish_endpoint(listener.local_addr()?, Mode::Paper, plan.data, &bearer)?;
         let (connections, exchange) = match plan.exchange {
             Some(exchange) => exchange.open().await.map(|(connections, at)| (connections, Some(at)))?,
             None => (plan.connections, None),
         };
         let running = live.start(connections, &client, questions)?;
-        say(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
+        (seat.announce)(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
-        engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await.map(|_| ())
+        let serve = |shutdown| facade.serve(listener, bearer, shutdown);
+        engine.while_it_runs(seat.stop, serve).await.map(|_| ())
     })?;
     // The engine has closed the tape: now the rest of it can be stored.
     history.finish()

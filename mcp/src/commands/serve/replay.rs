@@ -10,11 +10,12 @@ use crate::engine::{self, EngineClient, Questions};
 use crate::listen;
 use crate::logs;
 use crate::playback::{self, Pace, Playback, Source, Watch};
-use crate::server::{Facade, serve_http};
+use crate::server::Facade;
 use crate::wire::{Data, Mode, Run};
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// Plays the paths through an engine and answers questions about it until it is told to stop.
 ///
@@ -42,11 +43,11 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let facade = Facade::new(client.clone(), directory, Run { name, mode: Mode::Replay, data: Data::Recorded });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
-        let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Replay, &bearer)?;
+        let listener = listen::bind_or_free(options.listen, config.serve.listen).await?;
+        let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Replay, Data::Recorded, &bearer)?;
         say(&banner(options, &folder, &endpoint))?;
         let engine = start(playback, Pace::new(options.speed), questions, client)?;
-        engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await
+        engine.while_it_runs(CancellationToken::new(), |shutdown| facade.serve(listener, bearer, shutdown)).await
     })
 }
 

@@ -1,0 +1,128 @@
+//! `tidegate mcp`: a client's way to the engine of a folder, and the engine itself while nobody else runs one.
+
+use super::serve;
+use crate::cli::Owner;
+use crate::data_folder::{DataFolder, Endpoint, NoOwner};
+use crate::stdio;
+use crate::wire::Data;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+// How long a folder is without an engine at most before somebody notices.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+// An engine that cannot run here will hardly run a moment later.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Speaks for the engine on standard input and output until stdin ends or a signal comes.
+///
+/// # Errors
+/// Where the replay that was named does not run, or stdin and stdout cannot be used.
+pub fn run(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let served = match &owner.replay {
+        Some(name) => {
+            let replay = root.replay(name)?;
+            // What is to be played is not known here: better told now than on the first question.
+            replay.find_owner()?;
+            runtime.block_on(until_signalled(move || replay.find_owner()))
+        }
+        None => {
+            let heir = Arc::new(Heir::new(root));
+            let waiting = heir.wait()?;
+            let finder = Arc::clone(&heir);
+            let served = runtime.block_on(until_signalled(move || finder.find()));
+            heir.stop.cancel();
+            waiting.thread().unpark();
+            // An engine that ran here closes its recording; the folder is free for the next owner then.
+            drop(waiting.join());
+            served
+        }
+    };
+    // Tokio reads stdin on a thread that only the end of stdin would release.
+    runtime.shutdown_background();
+    served
+}
+
+async fn until_signalled(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<()> {
+    tokio::select! {
+        served = stdio::proxy(find) => served,
+        () = serve::signalled()? => Ok(()),
+    }
+}
+
+/// One of the processes that run the engine of a folder when nobody does: whoever gets the lock.
+///
+/// Only a simulated market is continued. What came from a venue or a recording is not replaced by
+/// invented prices behind a client's back.
+struct Heir {
+    folder: DataFolder,
+    known: Mutex<Known>,
+    stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Known {
+    /// What the last owner's prices were.
+    data: Option<Data>,
+    /// Why no engine could be run here.
+    failure: Option<String>,
+}
+
+impl Heir {
+    fn new(folder: DataFolder) -> Heir {
+        Heir { folder, known: Mutex::default(), stop: CancellationToken::new() }
+    }
+
+    /// The owner; while there is none and this process would be it, one that is starting.
+    fn find(&self) -> Result<Endpoint, NoOwner> {
+        let found = self.folder.find_owner();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(endpoint) => {
+                *known = Known { data: Some(endpoint.data), failure: None };
+                Ok(endpoint)
+            }
+            Err(NoOwner::Absent { folder, .. }) if known.data.is_none_or(|data| data == Data::Simulated) => {
+                Err(match &known.failure {
+                    Some(failure) => {
+                        NoOwner::Failed(anyhow::anyhow!("no engine can run on {}: {failure}", folder.display()))
+                    }
+                    None => NoOwner::Starting { folder, process: "this process".to_owned() },
+                })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Waits for the folder to be free on a thread of its own, and then owns it.
+    fn wait(self: &Arc<Heir>) -> anyhow::Result<JoinHandle<()>> {
+        let heir = Arc::clone(self);
+        let wait = move || {
+            while !heir.stop.is_cancelled() {
+                thread::park_timeout(heir.look());
+            }
+        };
+        Ok(thread::Builder::new().name("heir".to_owned()).spawn(wait)?)
+    }
+
+    /// Runs the engine where nobody else does; returns how long to wait before looking again.
+    fn look(&self) -> Duration {
+        let is_vacant = match self.find() {
+            Err(NoOwner::Starting { .. } | NoOwner::Failed(_)) => true,
+            Ok(_) | Err(_) => false,
+        };
+        if !is_vacant {
+            return LOOK_INTERVAL;
+        }
+        let ran = self.folder.try_lock().and_then(|lock| match lock {
+            Some(lock) => serve::succeed(&self.folder, lock, self.stop.clone()),
+            None => Ok(()),
+        });
+        let Err(reason) = ran else { return LOOK_INTERVAL };
+        tracing::error!("no engine can run on {}: {reason:#}", self.folder.path().display());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(format!("{reason:#}"));
+        FAILURE_PAUSE
+    }
+}
