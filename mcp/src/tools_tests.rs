@@ -51,3 +51,21 @@ fn a_malformed_call_is_told_apart_from_an_unknown_method() {
     assert_eq!(code("tools/list", Some(&json!([]))), ErrorCode::INVALID_PARAMS);
     assert_eq!(code("orders/place", None), ErrorCode::METHOD_NOT_FOUND);
 }
+
+#[test]
+fn an_unknown_instrument_is_told_how_it_could_be_known() {
+    let told = |mode, data| {
+        let run = crate::wire::Run { name: "BTCUSDT,ETHUSDT".to_owned(), mode, data };
+        let refusal = Refusal { code: UNKNOWN_INSTRUMENT, ..unavailable("", "No.", false) };
+        add_how_to_subscribe(refusal, &run).message
+    };
+    assert!(told(Mode::Paper, Data::Real).ends_with("restart with --symbols BTCUSDT,ETHUSDT,SYMBOL."));
+    assert!(told(Mode::Paper, Data::Recorded).contains("--symbols"), "a capture served over sockets");
+    assert!(told(Mode::Paper, Data::Simulated).contains("--instruments"));
+    assert!(told(Mode::Replay, Data::Recorded).ends_with("This replay holds no others."));
+    let other = add_how_to_subscribe(
+        unavailable("engine_busy", "Busy.", true),
+        &crate::wire::Run { name: String::new(), mode: Mode::Replay, data: Data::Recorded },
+    );
+    assert_eq!(other.message, "Busy.");
+}

@@ -121,9 +121,10 @@ fn answer(run: &Run, view: &DepthView, side: Option<&str>, size: Option<Size>) -
 fn liquidity(view: &DepthView, side: Option<&str>, size: Option<Size>) -> Liquidity {
     let instrument = &*view.instrument;
     let is_live = view.state == StreamState::Live;
-    let levels = |levels: &'_ [Level]| if is_live { levels.len() } else { 0 };
-    let bids = Known { levels: &view.bids[..levels(&view.bids)], to: view.known_to_bid };
-    let asks = Known { levels: &view.asks[..levels(&view.asks)], to: view.known_to_ask };
+    // As with depth: what a book holds that is not live is no ground for anything.
+    let [bids, asks] = if is_live { [&view.bids[..], &view.asks[..]] } else { [&[][..]; 2] };
+    let bids = Known { levels: bids, to: view.known_to_bid };
+    let asks = Known { levels: asks, to: view.known_to_ask };
     let touch = Touch::new(bids.levels, asks.levels);
     let mut answer = Liquidity {
         instrument: instrument.to_string(),

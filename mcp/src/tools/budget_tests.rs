@@ -71,5 +71,5 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
         check(&facade, tool, arguments, most).await;
     }
     assert!(crate::config::Config::built_in().unwrap().bounds().trades_max >= TRADES_MAX);
-    assert!(TRADE_ROWS_MAX >= INSTRUMENTS_MAX && TRADE_ROWS_MAX >= 3 * TRADES_MAX);
+    const { assert!(TRADE_ROWS_MAX >= INSTRUMENTS_MAX && TRADE_ROWS_MAX >= 3 * TRADES_MAX) };
 }
