@@ -6,6 +6,7 @@ mod client;
 mod generated;
 mod layout;
 mod live;
+mod program;
 mod recording;
 mod refusals;
 mod replaying;

@@ -1,45 +1,66 @@
 //! What each command of the command line does.
 
+pub mod config;
+pub mod connect;
+pub mod doctor;
 pub mod exchange;
 pub mod project;
 pub mod replay;
 pub mod serve;
 
 use crate::cli::{Cli, Command, Data, Owner};
+use crate::config::Sources;
 use crate::data_folder::DataFolder;
 use crate::playback::Format;
 use crate::stdio;
+use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Runs a command.
+/// Runs a command; the exit code is a failure where its result is one.
 ///
 /// # Errors
 /// Whatever keeps it from doing what was asked, in one line.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let root = DataFolder::new(cli.data.clone())?;
+    let sources = Sources::of_process(cli.config.as_deref(), &root, &cli.set)?;
     match cli.into_command() {
-        Command::Replay(options) => replay::run(&options),
-        Command::Serve(options) => serve::run(&options, &root),
+        Command::Replay(options) => replay::run(&options, &sources),
+        Command::Serve(options) => serve::run(&options, &root, sources),
         Command::Exchange(options) => exchange::run(&options),
-        Command::Mcp(owner) => mcp(root, &owner),
+        Command::Mcp(owner) => mcp(root, owner),
+        Command::Connect(options) => connect::run(&options, &root, &sources),
         Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
+        Command::Config(command) => config::run(&command, &sources),
+        Command::Doctor(options) => return doctor::run(&options, &root, &sources),
+        Command::Completions { shell } => completions(shell),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn mcp(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
+fn mcp(root: DataFolder, owner: Owner) -> anyhow::Result<()> {
     let folder = match &owner.replay {
         Some(name) => root.replay(name)?,
         None => root,
     };
-    // Without an engine there is nothing to connect to: better told now than on the first question.
+    // Without an engine, or a bearer, there is nothing to connect to: better told now than on the first question.
     folder.find_owner()?;
+    if let Some(client) = &owner.client {
+        folder.client_bearer(client)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(stdio::proxy(folder))?;
+    runtime.block_on(stdio::proxy(folder, owner.client))?;
     // Tokio reads stdin on a thread that only the end of stdin would release.
     std::process::exit(0)
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut script);
+    say(&String::from_utf8(script)?)
 }
 
 /// Writes a command's result to stdout.

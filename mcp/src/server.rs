@@ -4,7 +4,8 @@
 //! Both eras are served without sessions: clients up to 2025-11-25 begin with `initialize`, those of
 //! 2026-07-28 state their version with every request.
 
-use crate::data_folder::{Bearer, VERSION};
+use crate::data_folder::VERSION;
+use crate::data_folder::clients::Keys;
 use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
@@ -146,7 +147,7 @@ impl ServerHandler for Facade {
 pub async fn serve_http(
     listener: TcpListener,
     facade: Facade,
-    bearer: Bearer,
+    keys: Keys,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let port = listener.local_addr().context("the listener has no address")?.port();
@@ -163,7 +164,7 @@ pub async fn serve_http(
     let guarded = Router::new()
         .route_service("/mcp", mcp)
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
-        .layer(from_fn_with_state(Guard::new(port, bearer), guard));
+        .layer(from_fn_with_state(Guard::new(port, keys), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;
     Ok(())

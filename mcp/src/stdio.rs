@@ -34,12 +34,19 @@ const INTERNAL_ERROR: i32 = -32_603;
 
 /// Connects stdin and stdout to the engine of `folder` until stdin ends.
 ///
-/// The engine need not run yet, and may be restarted meanwhile: it is looked up when it is needed.
+/// The engine need not run yet, and may be restarted meanwhile: it is looked up when it is needed. With a
+/// `client` its bearer is shown there, otherwise the program's own.
 ///
 /// # Errors
 /// Where stdin cannot be read, or stdout cannot be written.
-pub async fn proxy(folder: DataFolder) -> anyhow::Result<()> {
-    let find = move || folder.find_owner();
+pub async fn proxy(folder: DataFolder, client: Option<String>) -> anyhow::Result<()> {
+    let find = move || {
+        let mut endpoint = folder.find_owner()?;
+        if let Some(client) = &client {
+            endpoint.bearer = folder.client_bearer(client)?;
+        }
+        Ok(endpoint)
+    };
     Ok(run(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), find).await?)
 }
 

@@ -3,7 +3,7 @@
 //! Each tool is one file with its schemas, its call and its text. A tool only translates: what it
 //! says about the market is what the engine said.
 
-mod arguments;
+pub(crate) mod arguments;
 mod get_depth;
 mod get_quotes;
 mod get_status;

@@ -5,6 +5,7 @@ mod replay;
 mod simulated;
 
 use crate::cli::Serve;
+use crate::config::Sources;
 use crate::data_folder::DataFolder;
 use crate::engine::EngineClient;
 use anyhow::{Context, anyhow};
@@ -16,9 +17,19 @@ use tokio_util::sync::CancellationToken;
 /// Runs an engine and answers questions about it until it is told to stop.
 ///
 /// # Errors
-/// Where the data folder, the address, the captures or the symbols cannot be used, or the engine fails.
-pub fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
-    if options.replay.is_empty() { live::run(options, root) } else { replay::run(options, root) }
+/// Where the configuration, the data folder, the address, the captures or the symbols cannot be used, or the engine fails.
+pub fn run(options: &Serve, root: &DataFolder, mut sources: Sources) -> anyhow::Result<()> {
+    if let Some(listen) = options.listen {
+        sources.flag("--listen", "serve.listen", &listen.to_string());
+    }
+    let config = sources.load()?.config;
+    for (key, secret) in config.secrets() {
+        if let Err(error) = secret.resolve() {
+            // What does not need it works without: a client that starts the program has not its user's variables.
+            tracing::warn!("{key}: {error:#}");
+        }
+    }
+    if options.replay.is_empty() { live::run(options, root, &config) } else { replay::run(options, root, &config) }
 }
 
 /// The engine's thread, and how to know that it has ended.

@@ -36,8 +36,7 @@ pub(super) struct Plan {
 }
 
 /// Connects, records, and answers.
-pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
-    let config = Config::built_in()?;
+pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config) -> anyhow::Result<()> {
     let (tape, when_full) = match (options.venue, options.at) {
         (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
         // Whoever serves a capture again waits, a venue does not; and the past never mixes with a real tape.
@@ -47,7 +46,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     // What is asked for is understood before anything is touched.
     let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
     let lock = root.lock()?;
-    let bearer = root.bearer()?;
+    let (bearer, keys) = (root.bearer()?, root.keys()?);
     let directory = Arc::new(Directory::default());
     let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
     let plan = match connected {
@@ -60,7 +59,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let facade = Facade::new(client.clone(), directory, run);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
+        let listener = listen::bind(config.serve.listen).await?;
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Paper, &bearer)?;
         let mut connections = plan.connections;
         if let Some(exchange) = plan.exchange {
@@ -69,7 +68,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
         let running = live.start(connections, &client, questions)?;
         say(&banner(&plan.what, plan.data, &plan.tape, &endpoint))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
-        engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await.map(|_| ())
+        engine.while_it_runs(|shutdown| serve_http(listener, facade, keys, shutdown)).await.map(|_| ())
     })
 }
 

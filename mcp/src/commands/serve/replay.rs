@@ -19,8 +19,7 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// Where the paths, the data folder or the address cannot be used, or playing fails.
-pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
-    let config = Config::built_in()?;
+pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config) -> anyhow::Result<()> {
     let format = format(options.venue, &options.replay)?;
     // The bar would run for as long as the tape: nobody waits for its end.
     let progress = progress_bar();
@@ -29,10 +28,10 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let name = replay_name(&options.replay[0]);
     let folder = root.replay(&name)?;
     let lock = folder.lock()?;
-    let bearer = folder.bearer()?;
+    let (bearer, keys) = (folder.bearer()?, folder.keys()?);
     let directory = Arc::new(Directory::default());
     let mut playback =
-        Playback::new(&config, source, options.record.as_deref(), Watch::default(), Arc::clone(&directory))?;
+        Playback::new(config, source, options.record.as_deref(), Watch::default(), Arc::clone(&directory))?;
     if let Some(until) = options.until {
         playback.stop_at(until);
     }
@@ -40,11 +39,11 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let facade = Facade::new(client.clone(), directory, Run { name, mode: Mode::Replay, data: Data::Recorded });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen::bind(options.listen.unwrap_or(config.serve.listen)).await?;
+        let listener = listen::bind(config.serve.listen).await?;
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Replay, &bearer)?;
         say(&banner(options, &folder, &endpoint))?;
         let engine = start(playback, Pace::new(options.speed), questions, client)?;
-        engine.while_it_runs(|shutdown| serve_http(listener, facade, bearer, shutdown)).await
+        engine.while_it_runs(|shutdown| serve_http(listener, facade, keys, shutdown)).await
     })
 }
 
