@@ -1,14 +1,15 @@
 //! Tells the program which commit it is built from.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::path::Path;
 use std::process::Command;
 
+/// What is compiled or built in: whether the tree is dirty can change with any of it.
+const SOURCES: [&str; 7] =
+    ["../Cargo.lock", "../Cargo.toml", "../config", "../data", "../engine", "../feeds", "../mcp"];
+
 fn main() {
     println!("cargo:rustc-env=TIDEGATE_COMMIT={}", commit().unwrap_or_else(|| "unknown".to_owned()));
-    // What is compiled or built in: whether the tree is dirty can change with any of it.
-    for source in ["../Cargo.lock", "../Cargo.toml", "../config", "../data", "../engine", "../feeds", "../mcp"] {
+    for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
     }
     // A commit, checkout or reset adds a line to the log of HEAD. A file that is not there would rebuild for ever.
@@ -23,7 +24,8 @@ fn commit() -> Option<String> {
     // An archive of the sources may lie in somebody else's repository.
     git(&["ls-files", "--error-unmatch", "build.rs"])?;
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let is_dirty = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    // A source that nobody has added yet is compiled all the same.
+    let is_dirty = !git(&[&["status", "--porcelain", "--"], &SOURCES[..]].concat())?.is_empty();
     Some(if is_dirty { format!("{commit}-dirty") } else { commit })
 }
 

@@ -98,7 +98,8 @@ impl Client {
     }
 
     /// The file of the user's own servers. `config` is `~/.config` on Linux, `~/Library/Application Support` on
-    /// macOS and `%APPDATA%` on Windows.
+    /// macOS and `%APPDATA%` on Windows. (Claude Desktop has no official build for Linux: there it is where the
+    /// builds of others look.)
     pub fn file(self, places: &Places) -> PathBuf {
         let under = |moved: &Option<PathBuf>, folder: &str| moved.clone().unwrap_or_else(|| places.home.join(folder));
         match self {

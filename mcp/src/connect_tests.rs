@@ -165,9 +165,8 @@ fn toml_keeps_everything_else_as_it_stands() {
         (other.to_owned(), format!("{other}\n{ours}")),
         (other.trim_end().to_owned(), format!("{other}\n{ours}")),
         (
-            format!(
-                "[mcp_servers.tidegate]\ncommand = \"old\"\n[mcp_servers.tidegate.env]\nA = \"1\"\n\n# next\n[z]\n"
-            ),
+            "[mcp_servers.tidegate]\ncommand = \"old\"\n[mcp_servers.tidegate.env]\nA = \"1\"\n\n# next\n[z]\n"
+                .to_owned(),
             format!("{ours}\n# next\n[z]\n"),
         ),
         (

@@ -17,6 +17,7 @@ pub mod engine;
 pub mod guard;
 pub mod listen;
 pub mod live;
+mod place;
 pub mod playback;
 pub mod server;
 pub mod stdio;

@@ -3,6 +3,7 @@
 use super::keys::{self, Key};
 use super::{BUILT_IN, Config};
 use crate::data_folder::DataFolder;
+use crate::place::{line_at, of_toml_error};
 use crate::tools::arguments::echo;
 use anyhow::{Context, anyhow, bail};
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ impl Sources {
         };
         for pair in set {
             let Some((key, value)) = pair.split_once('=') else {
-                bail!("--set {pair}: write KEY=VALUE, such as --set serve.listen=127.0.0.1:7200");
+                bail!("--set takes KEY=VALUE, such as --set serve.listen=127.0.0.1:7200");
             };
             sources.flag("--set", key.trim(), value.trim());
         }
@@ -227,18 +228,14 @@ fn assemble(settings: &BTreeMap<String, Setting>) -> toml::Table {
     root
 }
 
-/// The entries of a text, or the line and what is wrong there; never the line itself, which may hold a secret.
+/// The entries of a text, or the line and what is wrong there.
 fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> Result<Vec<Entry>, (usize, String)> {
-    let line = |span: Option<Range<usize>>| {
-        let before = span.and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
-    };
-    let wrong = |error: toml::de::Error| (line(error.span()), error.message().replace('\n', ", "));
+    let wrong = |error| of_toml_error(text, &error);
     let values: toml::Table = toml::from_str(text).map_err(wrong)?;
     let places = DeTable::parse(text).map_err(wrong)?;
     let mut entries = Vec::new();
     flatten(&values, places.get_ref(), "", &mut |path, value: &toml::Value, span| {
-        let setting = Setting { value: value.clone(), origin: origin(line(Some(span))) };
+        let setting = Setting { value: value.clone(), origin: origin(line_at(text, span.start)) };
         entries.push((path, setting));
     });
     Ok(entries)

@@ -2,6 +2,7 @@
 //! the comments and trailing commas that several clients allow.
 
 use super::Entry;
+use crate::place::line_at;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -133,8 +134,7 @@ impl Scan<'_> {
     }
 
     fn wrong(&self, what: &str) -> String {
-        let line = 1 + self.text.bytes().take(self.at).filter(|byte| *byte == b'\n').count();
-        format!("line {line}: {what}")
+        format!("line {}: {what}", line_at(self.text, self.at))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -158,8 +158,8 @@ impl Scan<'_> {
             let rest = &rest[blank..];
             if rest.starts_with("//") {
                 self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                let length = rest[2..].find("*/").ok_or_else(|| self.wrong("a comment does not end"))?;
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                let length = comment.find("*/").ok_or_else(|| self.wrong("a comment does not end"))?;
                 self.at += length + 4;
             } else {
                 return Ok(());

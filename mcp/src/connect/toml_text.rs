@@ -1,6 +1,7 @@
 //! One table of a TOML text is set, everything else of it stays as it stands, comments too.
 
 use super::Entry;
+use crate::place::of_toml_error;
 use serde_json::Value;
 
 /// `text` with `entry` as the table `[section.name]`.
@@ -42,10 +43,9 @@ fn elsewhere(section: &str, name: &str) -> String {
 }
 
 fn parse(text: &str) -> Result<toml::Table, String> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        format!("line {line}: {}", error.message().replace('\n', ", "))
+    toml::from_str(text).map_err(|error| {
+        let (line, message) = of_toml_error(text, &error);
+        format!("line {line}: {message}")
     })
 }
 
