@@ -8,6 +8,7 @@ mod layout;
 mod live;
 mod load;
 mod observing;
+mod program;
 mod recording;
 mod refusals;
 mod replaying;

@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::connect::Client;
+use crate::data_folder::VERSION_AND_COMMIT;
 use crate::playback::Format;
 use crate::playback::pace::Speed;
 use clap::{Args, Parser, Subcommand, value_parser};
@@ -11,11 +13,17 @@ use tidegate_feeds::sim::market::RATE_PERCENT;
 
 /// A market-data and risk engine with an MCP facade.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = true)]
+#[command(name = "tidegate", version = VERSION_AND_COMMIT, propagate_version = true)]
 pub struct Cli {
     /// Data folder; the platform's own unless given.
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Configuration file; tidegate.toml in the data folder unless given.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a key of the configuration, such as serve.listen=127.0.0.1:7200; may be repeated.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// What to do; without it: serve.
     #[command(subcommand)]
     command: Option<Command>,
@@ -41,8 +49,21 @@ pub enum Command {
     Mcp(Owner),
     /// Look at instruments of the running engine in a terminal.
     Watch(Watch),
+    /// Connect an AI client: give it a bearer of its own and show, or write, its configuration.
+    Connect(Connect),
     /// Print the program's own bearer.
     Token,
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look for what is wrong: configuration, data folder, disk, clock, engine, recordings, clients, secrets.
+    Doctor(Doctor),
+    /// Print the completions of a shell.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Work with recorded data.
     #[command(subcommand)]
     Data(Data),
@@ -161,6 +182,56 @@ pub struct Owner {
     /// The replay of this name, where several run.
     #[arg(long, value_name = "NAME")]
     pub replay: Option<String>,
+    /// Speak for this client, with the bearer that tidegate connect made for it.
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+}
+
+/// Connect a client.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// The client.
+    #[arg(required_unless_present = "list")]
+    pub client: Option<Client>,
+    /// Put the entry into the client's file, after a copy of it, and show the difference.
+    #[arg(long)]
+    pub write: bool,
+    /// Let the client talk to the running engine over HTTP instead of starting tidegate mcp.
+    #[arg(long)]
+    pub http: bool,
+    /// Take the client's bearer away: its next request is refused.
+    #[arg(long, conflicts_with_all = ["write", "http"])]
+    pub revoke: bool,
+    /// List the clients that have a bearer.
+    #[arg(long, conflicts_with_all = ["client", "write", "http", "revoke"])]
+    pub list: bool,
+}
+
+/// Look at the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every value in force.
+    Show {
+        /// And the layer that each comes from.
+        #[arg(long)]
+        origin: bool,
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of the file.
+    Schema,
+    /// Print where the file is read from, there or not.
+    Path,
+}
+
+/// Look for what is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 where nothing fails, warnings or not; 1 where anything does.")]
+pub struct Doctor {
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Look at instruments.
@@ -191,6 +262,12 @@ pub enum Data {
         to: PathBuf,
     },
 }
+
+const COMPLETIONS: &str = "\
+bash:        tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate
+zsh:         tidegate completions zsh > a folder of $fpath, as _tidegate
+fish:        tidegate completions fish > ~/.config/fish/completions/tidegate.fish
+powershell:  tidegate completions powershell >> $PROFILE";
 
 fn parse_instant(text: &str) -> Result<Nanos, String> {
     if let Ok(ns) = text.parse() {

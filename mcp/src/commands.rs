@@ -1,5 +1,8 @@
 //! What each command of the command line does.
 
+pub mod config;
+pub mod connect;
+pub mod doctor;
 pub mod exchange;
 pub mod mcp;
 pub mod project;
@@ -8,27 +11,36 @@ pub mod serve;
 pub mod watch;
 
 use crate::cli::{Cli, Command, Data, Owner};
+use crate::config::Sources;
 use crate::data_folder::DataFolder;
 use crate::playback::Format;
+use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Runs a command.
+/// Runs a command; the exit code is a failure where its result is one.
 ///
 /// # Errors
 /// Whatever keeps it from doing what was asked, in one line.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let root = DataFolder::new(cli.data.clone())?;
+    let sources = Sources::of_process(cli.config.as_deref(), &root, &cli.set)?;
     match cli.into_command() {
-        Command::Replay(options) => replay::run(&options),
-        Command::Serve(options) => serve::run(&options, &root),
+        Command::Replay(options) => replay::run(&options, &sources),
+        Command::Serve(options) => serve::run(&options, &root, sources),
         Command::Exchange(options) => exchange::run(&options),
-        Command::Mcp(owner) => mcp::run(root, &owner),
+        Command::Mcp(owner) => mcp::run(root, &owner, &sources),
         Command::Watch(options) => watch::run(&options, folder(root, &options.owner)?),
+        Command::Connect(options) => connect::run(&options, &root, &sources),
         Command::Token => say(&format!("{}\n", root.bearer()?.expose())),
+        Command::Config(command) => config::run(&command, &sources),
+        Command::Doctor(options) => return doctor::run(&options, &root, &sources),
+        Command::Completions { shell } => completions(shell),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The folder of the engine that is meant.
@@ -37,6 +49,12 @@ fn folder(root: DataFolder, owner: &Owner) -> anyhow::Result<DataFolder> {
         Some(name) => root.replay(name),
         None => Ok(root),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut script);
+    say(&String::from_utf8(script)?)
 }
 
 /// Writes a command's result to stdout.

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! <root>/run/bearer                        the program's own bearer, one per root, survives restarts
+//! <root>/run/clients/<name>                the bearer of a client, made by `tidegate connect <name>`
 //! <root>/run/{lock,endpoint.json}          the engine of the root itself
 //! <root>/replay/<name>/run/{lock,…}        the engine of a replay: a folder of its own, the root's bearer
 //! ```
 
+pub mod clients;
 mod no_owner;
 
 pub use no_owner::NoOwner;
@@ -23,6 +25,12 @@ use std::time::Duration;
 
 /// Version of this program, as an endpoint file and the protocol state it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit it was built from: twelve digits, `-dirty` where the tree held more than that, or `unknown`.
+pub const COMMIT: &str = env!("TIDEGATE_COMMIT");
+
+/// Version and commit, for people.
+pub const VERSION_AND_COMMIT: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("TIDEGATE_COMMIT"), ")");
 
 const BEARER_PREFIX: &str = "tg_";
 const BEARER_BYTES: usize = 32;
@@ -91,11 +99,14 @@ struct Published {
 }
 
 /// What the lock and the endpoint file of one folder say.
-enum Occupancy {
+pub enum Occupancy {
     /// Nobody holds the lock; an endpoint file that lies there is a killed owner's leftover.
     Free,
     /// The lock is held and no endpoint is published yet.
-    Starting { pid: Option<u32> },
+    Starting {
+        /// Who holds the lock, where that can be read.
+        pid: Option<u32>,
+    },
     /// An owner listens.
     Running(Endpoint),
 }
@@ -148,30 +159,10 @@ impl DataFolder {
 
     /// The program's own bearer (principal `local:cli`), made at its first use.
     ///
-    /// Two processes that make it at once end up with the same one: the first link wins.
-    ///
     /// # Errors
     /// Where the file cannot be read or made, holds no bearer, or is open to other users.
     pub fn bearer(&self) -> anyhow::Result<Bearer> {
-        let run = self.root.join("run");
-        let path = run.join("bearer");
-        if let Some(bearer) = read_bearer(&path)? {
-            return Ok(bearer);
-        }
-        create_private_folder(&run)?;
-        let fresh = Bearer::random()?;
-        let draft = run.join(format!(".bearer.{}.{}", std::process::id(), &fresh.0[3..11]));
-        write_private(&draft, fresh.0.as_bytes())?;
-        let linked = fs::hard_link(&draft, &path);
-        // The draft has served its purpose either way; one that stays behind is a secret nobody uses.
-        let _ = fs::remove_file(&draft);
-        match linked {
-            Ok(()) => Ok(fresh),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                read_bearer(&path)?.ok_or_else(|| anyhow!("{} vanished while it was read", path.display()))
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot create {}", path.display())),
-        }
+        Ok(make_bearer(&self.root.join("run"), "bearer")?.0)
     }
 
     /// Makes this process the folder's one owner, for as long as the returned value lives.
@@ -237,7 +228,11 @@ impl DataFolder {
         self.folder.join("run")
     }
 
-    fn live_replays(&self) -> Result<Vec<(String, Endpoint)>, NoOwner> {
+    /// The engines of replays below a root, by name.
+    ///
+    /// # Errors
+    /// Where a folder, lock or endpoint file cannot be read.
+    pub fn live_replays(&self) -> Result<Vec<(String, Endpoint)>, NoOwner> {
         if self.folder != self.root {
             return Ok(Vec::new());
         }
@@ -260,7 +255,11 @@ impl DataFolder {
         Ok(live)
     }
 
-    fn occupancy(&self) -> Result<Occupancy, NoOwner> {
+    /// Whether an engine owns this very folder; nothing is changed.
+    ///
+    /// # Errors
+    /// Where lock or endpoint file cannot be read.
+    pub fn occupancy(&self) -> Result<Occupancy, NoOwner> {
         let path = self.run().join("lock");
         let mut file = match File::open(&path) {
             Ok(file) => file,
@@ -371,7 +370,32 @@ fn suggested_name(name: &str) -> String {
     if kept.is_empty() { "monday".to_owned() } else { kept }
 }
 
-fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
+/// The bearer in the file `name` of `folder`, and whether it was made just now.
+///
+/// Two processes that make it at once end up with the same one: the first link wins.
+fn make_bearer(folder: &Path, name: &str) -> anyhow::Result<(Bearer, bool)> {
+    let path = folder.join(name);
+    if let Some(bearer) = read_bearer(&path)? {
+        return Ok((bearer, false));
+    }
+    create_private_folder(folder)?;
+    let fresh = Bearer::random()?;
+    let draft = folder.join(format!(".{name}.{}.{}", std::process::id(), &fresh.0[3..11]));
+    write_private(&draft, fresh.0.as_bytes())?;
+    let linked = fs::hard_link(&draft, &path);
+    // The draft has served its purpose either way; one that stays behind is a secret nobody uses.
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Ok(()) => Ok((fresh, true)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let made = read_bearer(&path)?.ok_or_else(|| anyhow!("{} vanished while it was read", path.display()))?;
+            Ok((made, false))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot create {}", path.display())),
+    }
+}
+
+pub(crate) fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -454,7 +478,7 @@ pub(crate) fn create_private_folder(path: &Path) -> anyhow::Result<()> {
 }
 
 #[cfg(unix)]
-fn refuse_shared(file: &File, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn refuse_shared(file: &File, path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().with_context(|| format!("cannot stat {}", path.display()))?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -469,7 +493,7 @@ fn refuse_shared(file: &File, path: &Path) -> anyhow::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn refuse_shared(_file: &File, _path: &Path) -> anyhow::Result<()> {
+pub(crate) fn refuse_shared(_file: &File, _path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! rebinding, cross-origin posts) and a reverse proxy that makes loopback public. Both show in the
 //! headers, and neither is let through even with a valid bearer.
 
-use crate::data_folder::Bearer;
+use crate::data_folder::clients::{Keys, Principal};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA, WWW_AUTHENTICATE};
@@ -15,7 +15,6 @@ use axum::response::Response;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -30,7 +29,7 @@ const HTTP_PORT: u16 = 80;
 #[derive(Clone, Debug)]
 pub struct Guard {
     authorities: Arc<[String]>,
-    bearer: Bearer,
+    keys: Keys,
     places: Arc<Semaphore>,
 }
 
@@ -46,26 +45,27 @@ enum Refused {
 }
 
 impl Guard {
-    /// The guard of a listener on `port`, opened by `bearer`.
-    pub fn new(port: u16, bearer: Bearer) -> Guard {
+    /// The guard of a listener on `port`, opened by `keys`.
+    pub fn new(port: u16, keys: Keys) -> Guard {
         let names = ["127.0.0.1", "localhost", "[::1]"];
         let mut authorities: Vec<String> = names.iter().map(|name| format!("{name}:{port}")).collect();
         if port == HTTP_PORT {
             authorities.extend(names.map(str::to_owned));
         }
-        Guard { authorities: authorities.into(), bearer, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+        Guard { authorities: authorities.into(), keys, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
     }
 
-    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    /// Who sends a request, where it may pass.
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Principal, Refused> {
         if headers.keys().any(is_forwarding) {
             return Err(Refused::Forwarded);
         }
         self.check_host(uri, headers)?;
         self.check_origin(headers)?;
-        self.check_bearer(headers)?;
+        let principal = self.check_bearer(headers)?;
         match content_length(headers) {
             Some(length) if length > BODY_BYTES_MAX => Err(Refused::TooLarge),
-            _ => Ok(()),
+            _ => Ok(principal),
         }
     }
 
@@ -86,11 +86,13 @@ impl Guard {
         }
     }
 
-    fn check_bearer(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_bearer(&self, headers: &HeaderMap) -> Result<Principal, Refused> {
         let given = only(headers, &AUTHORIZATION).map_err(|_| Refused::Bearer)?.ok_or(Refused::Bearer)?;
         let (scheme, token) = given.split_once(' ').ok_or(Refused::Bearer)?;
-        let is_equal: bool = token.as_bytes().ct_eq(self.bearer.expose().as_bytes()).into();
-        if scheme.eq_ignore_ascii_case("Bearer") && is_equal { Ok(()) } else { Err(Refused::Bearer) }
+        if !scheme.eq_ignore_ascii_case("Bearer") {
+            return Err(Refused::Bearer);
+        }
+        self.keys.principal(token).ok_or(Refused::Bearer)
     }
 
     fn is_ours(&self, authority: &str) -> bool {
@@ -99,11 +101,19 @@ impl Guard {
 }
 
 /// Axum middleware: answers a refused request without reading its body, bounds the others.
-pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    if let Err(refused) = guard.check(request.uri(), request.headers()) {
-        // The request itself is not logged: it may hold a bearer that opens another engine.
-        tracing::warn!(reason = ?refused, "turned a request away");
-        return refused.response();
+///
+/// Who sent it goes on with the request: its extensions hold the [`Principal`].
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    match guard.check(request.uri(), request.headers()) {
+        Ok(principal) => {
+            tracing::debug!(%principal, "let a request in");
+            request.extensions_mut().insert(principal);
+        }
+        Err(refused) => {
+            // The request itself is not logged: it may hold a bearer that opens another engine.
+            tracing::warn!(reason = ?refused, "turned a request away");
+            return refused.response();
+        }
     }
     let answered = timeout(REQUEST_TIMEOUT, async {
         let _place = guard.places.acquire().await;
@@ -145,7 +155,7 @@ impl Refused {
             Refused::Bearer => (
                 StatusCode::UNAUTHORIZED,
                 "bearer",
-                "Send the header Authorization: Bearer with the content of run/bearer in the data folder, or use the command tidegate mcp, which does.",
+                "Send the header Authorization: Bearer with the content of run/bearer in the data folder, or let tidegate connect CLIENT write a client's configuration, which does.",
             ),
             Refused::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Send at most 256 KiB; split the call into smaller ones.")

@@ -1,9 +1,15 @@
 use super::*;
+use crate::data_folder::Bearer;
 
 const PORT: u16 = 8765;
 
 fn bearer() -> Bearer {
     serde_json::from_value(json!(format!("tg_{}", "ab".repeat(32)))).unwrap()
+}
+
+/// The bearer alone: no client has one.
+fn keys() -> Keys {
+    Keys::new(bearer(), "/nonexistent".into())
 }
 
 /// What the guard says to a correct request after `change`.
@@ -12,7 +18,9 @@ fn check(uri: &str, change: impl FnOnce(&mut HeaderMap)) -> Result<(), Refused> 
     headers.insert(HOST, HeaderValue::from_static("127.0.0.1:8765"));
     headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", bearer().expose())).unwrap());
     change(&mut headers);
-    Guard::new(PORT, bearer()).check(&uri.parse().unwrap(), &headers)
+    let principal = Guard::new(PORT, keys()).check(&uri.parse().unwrap(), &headers)?;
+    assert_eq!(principal, Principal::program());
+    Ok(())
 }
 
 fn with(name: &'static str, value: &str) -> Result<(), Refused> {
@@ -78,9 +86,9 @@ fn a_name_that_is_not_the_listeners_is_refused() {
 
 #[test]
 fn the_default_port_may_be_left_out_where_it_is_the_listeners() {
-    let guard = Guard::new(HTTP_PORT, bearer());
+    let guard = Guard::new(HTTP_PORT, keys());
     assert!(guard.is_ours("localhost") && guard.is_ours("localhost:80"));
-    assert!(!Guard::new(PORT, bearer()).is_ours("localhost"));
+    assert!(!Guard::new(PORT, keys()).is_ours("localhost"));
 }
 
 #[test]
@@ -148,5 +156,5 @@ async fn refusals_say_what_to_do_in_one_line_and_never_the_secret() {
         assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["message"].is_string());
         assert!(!text.contains('\n') && !text.contains(bearer().expose()));
     }
-    assert!(!format!("{:?}", Guard::new(PORT, bearer())).contains(bearer().expose()));
+    assert!(!format!("{:?}", Guard::new(PORT, keys())).contains(bearer().expose()));
 }

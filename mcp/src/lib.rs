@@ -1,6 +1,6 @@
 //! The facade and the program: what people and agents touch, and the place where everything is joined.
 //!
-//! - [`cli`], [`commands`], [`config`]: the command line.
+//! - [`cli`], [`commands`]: the command line. [`config`]: what is configured. [`connect`]: the clients it knows.
 //! - [`playback`]: captures, tapes and Parquet through the engine. [`live`]: venues through it.
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key. [`members`]: their
 //!   companies and indices.
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod connect;
 pub mod data_folder;
 pub mod directory;
 pub mod engine;
@@ -24,6 +25,7 @@ pub mod logs;
 pub mod members;
 pub mod metrics;
 pub mod past;
+mod place;
 pub mod playback;
 pub mod same_version;
 pub mod server;

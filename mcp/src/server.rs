@@ -4,7 +4,8 @@
 //! Both eras are served without sessions: clients up to 2025-11-25 begin with `initialize`, those of
 //! 2026-07-28 state their version with every request.
 
-use crate::data_folder::{Bearer, VERSION};
+use crate::data_folder::VERSION;
+use crate::data_folder::clients::Keys;
 use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
@@ -111,9 +112,9 @@ impl Facade {
     ///
     /// # Errors
     /// Where the listener does not know its own address.
-    pub async fn serve(self, listener: TcpListener, bearer: Bearer, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn serve(self, listener: TcpListener, keys: Keys, shutdown: CancellationToken) -> anyhow::Result<()> {
         let metrics = Router::new().route("/metrics", get(scrape).with_state(self.clone()));
-        serve_http(listener, self, metrics, bearer, shutdown).await
+        serve_http(listener, self, metrics, keys, shutdown).await
     }
 }
 
@@ -199,7 +200,7 @@ pub async fn serve_http(
     listener: TcpListener,
     handler: impl ServerHandler + Clone,
     beside: Router,
-    bearer: Bearer,
+    keys: Keys,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let port = listener.local_addr().context("the listener has no address")?.port();
@@ -218,7 +219,7 @@ pub async fn serve_http(
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(from_fn(same_version))
         .merge(beside)
-        .layer(from_fn_with_state(Guard::new(port, bearer), guard));
+        .layer(from_fn_with_state(Guard::new(port, keys), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;
     Ok(())

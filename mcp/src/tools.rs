@@ -4,7 +4,7 @@
 //! says about the market is what the engine said.
 
 mod analyze_liquidity;
-mod arguments;
+pub(crate) mod arguments;
 mod buckets;
 mod cursor;
 mod find_instruments;

@@ -2,6 +2,7 @@
 
 use super::serve;
 use crate::cli::Owner;
+use crate::config::Sources;
 use crate::data_folder::{DataFolder, Endpoint, NoOwner};
 use crate::stdio;
 use crate::wire::Data;
@@ -19,20 +20,25 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Where the replay that was named does not run, or stdin and stdout cannot be used.
-pub fn run(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
+pub fn run(root: DataFolder, owner: &Owner, sources: &Sources) -> anyhow::Result<()> {
+    if let Some(client) = &owner.client {
+        // Better told now than on the first question.
+        root.client_bearer(client)?;
+    }
+    let shown = Shown { root: root.clone(), client: owner.client.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let served = match &owner.replay {
         Some(name) => {
             let replay = root.replay(name)?;
             // What is to be played is not known here: better told now than on the first question.
             replay.find_owner()?;
-            runtime.block_on(until_signalled(move || replay.find_owner()))
+            runtime.block_on(until_signalled(move || shown.to(replay.find_owner()?)))
         }
         None => {
-            let heir = Arc::new(Heir::new(root));
+            let heir = Arc::new(Heir::new(root, sources.clone()));
             let waiting = heir.wait()?;
             let finder = Arc::clone(&heir);
-            let served = runtime.block_on(until_signalled(move || finder.find()));
+            let served = runtime.block_on(until_signalled(move || shown.to(finder.find()?)));
             heir.stop.cancel();
             waiting.thread().unpark();
             // An engine that ran here closes its recording; the folder is free for the next owner then.
@@ -43,6 +49,22 @@ pub fn run(root: DataFolder, owner: &Owner) -> anyhow::Result<()> {
     // Tokio reads stdin on a thread that only the end of stdin would release.
     runtime.shutdown_background();
     served
+}
+
+/// Whose bearer is shown to an owner.
+struct Shown {
+    root: DataFolder,
+    /// `None`: the program itself.
+    client: Option<String>,
+}
+
+impl Shown {
+    /// An owner that will see the client's bearer.
+    fn to(&self, endpoint: Endpoint) -> Result<Endpoint, NoOwner> {
+        let Some(client) = &self.client else { return Ok(endpoint) };
+        let bearer = self.root.client_bearer(client).map_err(NoOwner::Failed)?;
+        Ok(Endpoint { bearer, ..endpoint })
+    }
 }
 
 async fn until_signalled(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<()> {
@@ -58,6 +80,7 @@ async fn until_signalled(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + S
 /// invented prices behind a client's back.
 struct Heir {
     folder: DataFolder,
+    sources: Sources,
     known: Mutex<Known>,
     stop: CancellationToken,
 }
@@ -71,8 +94,8 @@ struct Known {
 }
 
 impl Heir {
-    fn new(folder: DataFolder) -> Heir {
-        Heir { folder, known: Mutex::default(), stop: CancellationToken::new() }
+    fn new(folder: DataFolder, sources: Sources) -> Heir {
+        Heir { folder, sources, known: Mutex::default(), stop: CancellationToken::new() }
     }
 
     /// The owner; while there is none and this process would be it, one that is starting.
@@ -117,7 +140,7 @@ impl Heir {
             return LOOK_INTERVAL;
         }
         let ran = self.folder.try_lock().and_then(|lock| match lock {
-            Some(lock) => serve::succeed(&self.folder, lock, self.stop.clone()),
+            Some(lock) => serve::succeed(&self.folder, lock, &self.sources, self.stop.clone()),
             None => Ok(()),
         });
         let Err(reason) = ran else { return LOOK_INTERVAL };

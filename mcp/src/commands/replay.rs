@@ -2,7 +2,7 @@
 
 use super::{format, progress_bar, say};
 use crate::cli::Replay;
-use crate::config::Config;
+use crate::config::Sources;
 use crate::directory::Directory;
 use crate::playback::tables::{GapsTable, TopsTable};
 use crate::playback::verify::Mismatch;
@@ -60,8 +60,8 @@ struct RecordReport {
 ///
 /// # Errors
 /// Where they cannot be read, hold no message, or (`--verify`) the book was not the venue's.
-pub fn run(options: &Replay) -> anyhow::Result<()> {
-    let config = Config::built_in()?;
+pub fn run(options: &Replay, sources: &Sources) -> anyhow::Result<()> {
+    let config = sources.load()?.config;
     let format = format(options.venue, &options.paths)?;
     let progress = progress_bar();
     let source = Source::open(format, &options.paths, &progress)?;

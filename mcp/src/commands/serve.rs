@@ -6,6 +6,7 @@ mod simulated;
 
 use crate::cli::Serve;
 use crate::commands::say;
+use crate::config::{Config, Sources};
 use crate::data_folder::{DataFolder, OwnerLock};
 use crate::engine::EngineClient;
 use anyhow::{Context, anyhow};
@@ -18,17 +19,38 @@ use tokio_util::sync::CancellationToken;
 /// Runs an engine and answers questions about it until it is told to stop.
 ///
 /// # Errors
-/// Where the data folder, the address, the captures or the symbols cannot be used, or the engine fails.
-pub fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
-    if options.replay.is_empty() { live::run(options, root, Seat::Own) } else { replay::run(options, root) }
+/// Where the configuration, the data folder, the address, the captures or the symbols cannot be used, or the engine fails.
+pub fn run(options: &Serve, root: &DataFolder, mut sources: Sources) -> anyhow::Result<()> {
+    if let Some(listen) = options.listen {
+        sources.flag("--listen", "serve.listen", &listen.to_string());
+    }
+    let config = configured(&sources)?;
+    if options.replay.is_empty() {
+        live::run(options, root, &config, Seat::Own)
+    } else {
+        replay::run(options, root, &config)
+    }
+}
+
+/// The configuration in force.
+fn configured(sources: &Sources) -> anyhow::Result<Config> {
+    let config = sources.load()?.config;
+    for (key, secret) in config.secrets() {
+        if let Err(error) = secret.resolve() {
+            // What does not need it works without: a client that starts the program has not its user's variables.
+            tracing::warn!("{key}: {error:#}");
+        }
+    }
+    Ok(config)
 }
 
 /// Runs what `tidegate serve` without arguments runs, as the owner of `root` that `lock` is, until `stop`.
 ///
 /// # Errors
-/// Where the address or the recording cannot be used, or the engine fails.
-pub fn succeed(root: &DataFolder, lock: OwnerLock, stop: CancellationToken) -> anyhow::Result<()> {
-    live::run(&Serve::parse_from(["serve"]), root, Seat::Successor { lock, stop })
+/// Where the configuration, the address or the recording cannot be used, or the engine fails.
+pub fn succeed(root: &DataFolder, lock: OwnerLock, sources: &Sources, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = configured(sources)?;
+    live::run(&Serve::parse_from(["serve"]), root, &config, Seat::Successor { lock, stop })
 }
 
 /// In whose place an engine runs.

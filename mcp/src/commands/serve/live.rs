@@ -41,8 +41,7 @@ pub(super) struct Plan {
 }
 
 /// Connects, records, and answers.
-pub(super) fn run(options: &Serve, root: &DataFolder, seat: Seat) -> anyhow::Result<()> {
-    let config = Config::built_in()?;
+pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Seat) -> anyhow::Result<()> {
     let (tape, when_full) = match (options.venue, options.at) {
         (None, _) => (root.path().join("sim").join("tape"), WhenFull::Lose),
         // Whoever serves a capture again waits, a venue does not; and the past never mixes with a real tape.
@@ -53,7 +52,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder, seat: Seat) -> anyhow::Res
     let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
     let seat = seat.take(root)?;
     let _log = logs::keep(root.path())?;
-    let bearer = root.bearer()?;
+    let (bearer, keys) = (root.bearer()?, root.keys()?);
     let directory = Arc::new(Directory::default());
     let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
     let plan = match connected {
@@ -76,7 +75,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder, seat: Seat) -> anyhow::Res
         let running = live.start(connections, &client, questions)?;
         (seat.announce)(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
-        let serve = |shutdown| facade.serve(listener, bearer, shutdown);
+        let serve = |shutdown| facade.serve(listener, keys, shutdown);
         engine.while_it_runs(seat.stop, serve).await.map(|_| ())
     })?;
     // The engine has closed the tape: now the rest of it can be stored.

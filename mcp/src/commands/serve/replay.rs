@@ -21,8 +21,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// Where the paths, the data folder or the address cannot be used, or playing fails.
-pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
-    let config = Config::built_in()?;
+pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config) -> anyhow::Result<()> {
     let format = format(options.venue, &options.replay)?;
     // The bar would run for as long as the tape: nobody waits for its end.
     let progress = progress_bar();
@@ -32,10 +31,10 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
     let folder = root.replay(&name)?;
     let lock = folder.lock()?;
     let _log = logs::keep(folder.path())?;
-    let bearer = folder.bearer()?;
+    let (bearer, keys) = (folder.bearer()?, folder.keys()?);
     let directory = Arc::new(Directory::default());
     let mut playback =
-        Playback::new(&config, source, options.record.as_deref(), Watch::default(), Arc::clone(&directory))?;
+        Playback::new(config, source, options.record.as_deref(), Watch::default(), Arc::clone(&directory))?;
     if let Some(until) = options.until {
         playback.stop_at(until);
     }
@@ -47,7 +46,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder) -> anyhow::Result<()> {
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Replay, Data::Recorded, &bearer)?;
         say(&banner(options, &folder, &endpoint))?;
         let engine = start(playback, Pace::new(options.speed), questions, client)?;
-        engine.while_it_runs(CancellationToken::new(), |shutdown| facade.serve(listener, bearer, shutdown)).await
+        engine.while_it_runs(CancellationToken::new(), |shutdown| facade.serve(listener, keys, shutdown)).await
     })
 }
 
