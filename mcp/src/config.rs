@@ -182,7 +182,8 @@ impl Config {
     /// The hash that goes onto the tape: what a digest depends on besides the inputs, the market's bounds. It is
     /// made of their values, so that neither a comment nor the layer that a value comes from changes it.
     pub fn hash(&self) -> [u8; 32] {
-        let MarketConfig { book_levels_max, bars_max, instruments_max, stale_after_ms } = self.market;
+        // The latest trades are no part of a digest.
+        let MarketConfig { book_levels_max, bars_max, instruments_max, stale_after_ms, trades_max: _ } = self.market;
         let bounds = [book_levels_max as u64, bars_max as u64, instruments_max as u64, u64::from(stale_after_ms)];
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"tidegate.market.1");

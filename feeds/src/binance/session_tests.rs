@@ -308,7 +308,13 @@ fn known_bids(count: usize) -> Known {
     let bids: Vec<String> = (1..=count).map(|price| format!(r#"["{price}","1"]"#)).collect();
     let body = format!(r#"{{"lastUpdateId":5,"bids":[{}],"asks":[["2000","1"]]}}"#, bids.join(","));
     session.handle_snapshot(Nanos::new(2), "BTCUSDT", body.as_bytes(), &mut out).unwrap();
-    let bounds = Bounds { book_levels_max: 2_000, bars_max: 10, instruments_max: 1, stale_after: Nanos::new(i64::MAX) };
+    let bounds = Bounds {
+        book_levels_max: 2_000,
+        bars_max: 10,
+        trades_max: 4,
+        instruments_max: 1,
+        stale_after: Nanos::new(i64::MAX),
+    };
     let mut engine = Engine::new(tidegate_core::Market::new(bounds), 0, Nanos::ZERO);
     let instrument =
         Box::new(Catalog::default().binance(Market::Spot, "BTCUSDT", crate::Decimals { price: 8, qty: 8 }));

@@ -17,8 +17,13 @@ use tidegate_core::{Bounds, Engine, Input, Instrument, InstrumentId, Market, Sta
 use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
 
-const BOUNDS: Bounds =
-    Bounds { book_levels_max: 64, bars_max: 500, instruments_max: 32, stale_after: Nanos::new(i64::MAX) };
+const BOUNDS: Bounds = Bounds {
+    book_levels_max: 64,
+    bars_max: 500,
+    trades_max: 4,
+    instruments_max: 32,
+    stale_after: Nanos::new(i64::MAX),
+};
 
 fn clock() -> Nanos {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

@@ -36,5 +36,5 @@ async fn main() -> anyhow::Result<()> {
     let listener = listen::bind(([127, 0, 0, 1], 0).into()).await?;
     let bearer = root.bearer()?;
     writeln!(stdout(), "http://{}/mcp {}", listener.local_addr()?, bearer.expose())?;
-    serve_http(listener, handler, Router::new(), bearer, CancellationToken::new()).await
+    serve_http(listener, handler, Router::new(), root.keys()?, CancellationToken::new()).await
 }

@@ -7,7 +7,7 @@ use super::get_depth::LEVELS_MAX;
 use super::get_quotes::{INSTRUMENTS_MAX, TRADE_ROWS_MAX};
 use super::schema::output_schema;
 use crate::clock;
-use crate::data_folder::VERSION;
+use crate::data_folder::{COMMIT, VERSION};
 use crate::engine::{FeedView, StatusView};
 use crate::server::Facade;
 use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state, rfc3339};
@@ -22,16 +22,13 @@ use tidegate_core::Nanos;
 // attention is left out before one that does not.
 const FEEDS_SHOWN_MAX: usize = 15;
 
-/// The commit that the program was built from, where the build knew it.
-const COMMIT: Option<&str> = option_env!("TIDEGATE_COMMIT");
-
 /// The status as answered.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Status {
     // Name of the run.
     run: String,
     version: &'static str,
-    commit: Option<&'static str>,
+    commit: &'static str,
     // The system's clock, which is not as_of in a replay.
     clock: String,
     // Since the facade answers.
@@ -159,11 +156,11 @@ fn feed(view: &FeedView, as_of: Nanos) -> Feed {
 fn text(status: &Status) -> String {
     let tape = if status.playing { "playing" } else { "standing still" };
     let mut lines = vec![format!(
-        "run {} ({tape}), tidegate {}{}, up {} s, clock {}: {} of {} feeds live; {} events, {} trades, {} gaps, {} resyncs, \
+        "run {} ({tape}), tidegate {} ({}), up {} s, clock {}: {} of {} feeds live; {} events, {} trades, {} gaps, {} resyncs, \
          {} decode errors",
         status.run,
         status.version,
-        status.commit.map(|commit| format!(" ({commit})")).unwrap_or_default(),
+        status.commit,
         status.uptime_s,
         status.clock,
         status.feeds_live,
