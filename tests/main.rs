@@ -14,4 +14,5 @@ mod refusals;
 mod replaying;
 mod serving;
 mod stdio_client;
+mod storing;
 mod succession;

@@ -4,7 +4,7 @@ use crate::connect::Client;
 use crate::data_folder::VERSION_AND_COMMIT;
 use crate::playback::Format;
 use crate::playback::pace::Speed;
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidegate_core::Nanos;
@@ -64,6 +64,9 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Ask what was recorded, in SQL: tables events, trades, bars.
+    #[command(after_help = QUERIES)]
+    Query(Query),
     /// Work with recorded data.
     #[command(subcommand)]
     Data(Data),
@@ -249,9 +252,52 @@ pub struct Watch {
     pub owner: Owner,
 }
 
+const QUERIES: &str = "\
+Tables (what is in memory of a running engine is not a second older):
+  bars     symbol, source, \"interval\" (1m, 3m, 5m, 10m, 15m, 30m, 1h, 1d), ts, open, high, low, close, volume, trades,
+           revision, flags
+  trades   seq, ts, venue_ts, symbol, source, side, price, qty, trade_id, flags
+  events   every input: see engine/history/src/columns.rs
+Examples:
+  tidegate query \"select ts, close from bars where symbol = 'NSE:INFY' and \\\"interval\\\" = '1d' order by ts desc limit 5\"
+  tidegate query \"select symbol, count(*), sum(qty) from trades group by symbol order by 2 desc\"";
+
+/// Ask what was recorded.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The query.
+    pub sql: String,
+    /// Of what: sim, live, or the name of a replay; without it of the real markets where any were recorded.
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
+    /// How to print the rows.
+    #[arg(long, value_enum, default_value_t = RowsFormat::Table)]
+    pub format: RowsFormat,
+    /// Rows that are printed at most; one more is said to be there.
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub rows: u32,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowsFormat {
+    /// For people.
+    Table,
+    /// Comma-separated, with a line of names.
+    Csv,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Work with recorded data.
 #[derive(Debug, Subcommand)]
 pub enum Data {
+    /// List what was recorded.
+    Ls {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write a tape as Parquet: DIR/events/symbol=<key>/<date>.parquet
     Project {
         /// Tape folder or segment.

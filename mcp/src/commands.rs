@@ -4,8 +4,10 @@ pub mod config;
 pub mod connect;
 pub mod doctor;
 pub mod exchange;
+pub mod list;
 pub mod mcp;
 pub mod project;
+pub mod query;
 pub mod replay;
 pub mod serve;
 pub mod watch;
@@ -38,6 +40,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(&command, &sources),
         Command::Doctor(options) => return doctor::run(&options, &root, &sources),
         Command::Completions { shell } => completions(shell),
+        Command::Query(options) => query::run(&options, &root, &sources),
+        Command::Data(Data::Ls { json }) => list::run(&root, json),
         Command::Data(Data::Project { tape, to }) => project::run(&tape, &to),
     }?;
     Ok(ExitCode::SUCCESS)

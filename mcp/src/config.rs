@@ -7,6 +7,7 @@ pub mod keys;
 pub mod layers;
 pub mod secret;
 
+use crate::history::Keep;
 pub use layers::{Loaded, Sources};
 pub use secret::Secret;
 
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tidegate_core::{Bounds, Nanos};
+use tidegate_history::store::Retention;
 
 /// The built-in file: every key that is not optional, with its default.
 pub const BUILT_IN: &str = include_str!("../../config/tidegate.toml");
@@ -101,7 +103,7 @@ pub struct ServeConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorageConfig {
-    /// All recorded data of the data folder, tape and Parquet, in units of 10⁹ bytes.
+    /// What is recorded of one market, tape and Parquet, in units of 10⁹ bytes.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub tape_max_gb: u32,
     /// Closed hours of tape are kept for this many days; 0 keeps them until the cap.
@@ -177,6 +179,15 @@ impl Config {
             instruments_max: self.market.instruments_max,
             stale_after: Nanos::new(i64::from(self.market.stale_after_ms) * 1_000_000),
         }
+    }
+
+    /// How much is kept of what is recorded.
+    pub fn keep(&self) -> Keep {
+        let StorageConfig { tape_max_gb, tape_keep_days, parquet_keep_days, warn_at_percent } = self.storage;
+        let days = |days: u32| (days > 0).then(|| Nanos::new(i64::from(days) * 86_400 * Nanos::SECOND.raw()));
+        let bytes_max = u64::from(tape_max_gb) * 1_000_000_000;
+        let retention = Retention { tape: days(tape_keep_days), days: days(parquet_keep_days), bytes_max };
+        Keep { retention, warn_at_percent: u64::from(warn_at_percent) }
     }
 
     /// The hash that goes onto the tape: what a digest depends on besides the inputs, the market's bounds. It is

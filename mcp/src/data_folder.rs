@@ -255,6 +255,17 @@ impl DataFolder {
         Ok(live)
     }
 
+    /// The folders that tapes are recorded in below the root, as far as they are there: the simulated market's, the
+    /// real ones', and those of captures that were served again.
+    pub fn tapes(&self) -> Vec<PathBuf> {
+        let replays = fs::read_dir(self.root.join("replay")).into_iter().flatten().flatten();
+        let mut tapes = vec![self.root.join("tape"), self.root.join("sim").join("tape")];
+        tapes.extend(replays.map(|replay| replay.path().join("tape")));
+        tapes.retain(|tape| tape.is_dir());
+        tapes.sort();
+        tapes
+    }
+
     /// Whether an engine owns this very folder; nothing is changed.
     ///
     /// # Errors

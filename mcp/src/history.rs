@@ -1,21 +1,38 @@
 //! What was recorded, for whoever asks: the store, filled while the engine runs, and the past that lies before it.
 
+use crate::clock;
 use crate::past::Past;
 use anyhow::Context;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use tidegate_core::{Bar, Bounds, Instrument, Interval, Nanos};
 use tidegate_history::ParquetStoreError;
-use tidegate_history::store::{Extent, Follower, Store};
+use tidegate_history::store::{Extent, Follower, Retained, Retention, Store};
 
 /// Name of the store's folder, beside the tape's.
-const STORE: &str = "parquet";
+pub const STORE: &str = "parquet";
+
+/// How often it is looked whether there is too much.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 /// The store of a running engine's tape.
 pub struct History {
     follower: Follower,
     reader: HistoryReader,
+    /// Dropped, it ends the thread that gives up what is too old or too much.
+    _keeper: Sender<()>,
+}
+
+/// How much is kept, and when there is a warning.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// How much is kept.
+    pub retention: Retention,
+    /// From this part of the most on there are warnings.
+    pub warn_at_percent: u64,
 }
 
 /// A reader's end of it.
@@ -31,7 +48,7 @@ impl History {
     ///
     /// # Errors
     /// Where the store cannot be opened, or a thread is not to be had.
-    pub fn follow(tape: &Path, bounds: Bounds, past: Option<Arc<Past>>) -> anyhow::Result<History> {
+    pub fn follow(tape: &Path, bounds: Bounds, keep: Keep, past: Option<Arc<Past>>) -> anyhow::Result<History> {
         let store = Store::open(&tape.with_file_name(STORE))?;
         let follower = Follower::start(store.clone(), tape, bounds)?;
         if let Some(past) = past.clone() {
@@ -43,7 +60,11 @@ impl History {
             };
             thread::Builder::new().name("past".to_owned()).spawn(make).context("no thread for the past")?;
         }
-        Ok(History { follower, reader: HistoryReader::of(store, past) })
+        let (keeper, ended) = bounded(0);
+        let (kept, tape) = (store.clone(), tape.to_owned());
+        let look = move || keep.watch(&kept, &tape, &ended);
+        thread::Builder::new().name("keeper".to_owned()).spawn(look).context("no thread to watch the disk")?;
+        Ok(History { follower, reader: HistoryReader::of(store, past), _keeper: keeper })
     }
 
     /// For whoever asks.
@@ -57,6 +78,33 @@ impl History {
     /// Where a file cannot be written.
     pub fn finish(self) -> anyhow::Result<()> {
         self.follower.finish().context("what was recorded could not be stored as tables; it is on the tape")
+    }
+}
+
+impl Keep {
+    /// Gives up what is too old or too much, now and from time to time, until `ended`.
+    fn watch(self, store: &Store, tape: &Path, ended: &Receiver<()>) {
+        loop {
+            match store.retain(tape, &self.retention, clock::now()) {
+                Err(error) => tracing::error!("what is recorded could not be cut down: {error}"),
+                Ok(retained) => self.tell(retained, tape),
+            }
+            if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, Retained { bytes, segments, days }: Retained, tape: &Path) {
+        let tape = tape.display();
+        if segments + days > 0 {
+            tracing::warn!("{tape}: {segments} hours of tape and {days} days of tables were too old or too much");
+        }
+        let percent = u128::from(bytes) * 100 / u128::from(self.retention.bytes_max.max(1));
+        if percent >= u128::from(self.warn_at_percent) {
+            let most = self.retention.bytes_max;
+            tracing::warn!("{tape}: {bytes} bytes of {most} that are kept at most; the oldest will be removed");
+        }
     }
 }
 

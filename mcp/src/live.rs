@@ -25,6 +25,7 @@ use tidegate_core::{
     BoardReader, BoardWriter, Engine, Inlets, Input, Instrument, InstrumentId, Market, Nanos, Price, RingConsumer,
     RingProducer, board, ring,
 };
+use tidegate_feeds::credentials::Credentials;
 use tidegate_feeds::driver::{Driver, Request};
 use tidegate_feeds::link::{Budget, Link};
 use tidegate_feeds::venue::Venue;
@@ -40,6 +41,8 @@ pub struct Connection {
     pub venue: Venue,
     /// Where, if not at the venue itself.
     pub at: Option<String>,
+    /// What the venue itself asks for.
+    pub credentials: Option<Credentials>,
     /// The venue's symbols and what is known of them.
     pub symbols: Vec<(String, Instrument)>,
     /// What happens when the engine cannot keep up.
@@ -175,8 +178,13 @@ impl Live {
             );
             decode_errors.push(sink.decode_errors());
             let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
-            let endpoints = venue.endpoints(joint.connection.at.as_deref());
-            let endpoints = endpoints.context("this venue is reached with credentials")?;
+            let endpoints = match &joint.connection.credentials {
+                Some(credentials) => credentials.endpoints()?,
+                None => {
+                    let endpoints = venue.endpoints(joint.connection.at.as_deref());
+                    endpoints.context("this venue is reached with credentials")?
+                }
+            };
             tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
         }
         start.send(decode_errors)?;

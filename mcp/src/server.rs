@@ -33,6 +33,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+use tidegate_feeds::sessions::Sessions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +77,8 @@ pub struct Facade {
     pub run: Arc<Run>,
     /// Names of companies and indices.
     pub members: Arc<Members>,
+    /// When markets trade.
+    pub sessions: Arc<Sessions>,
     /// What was recorded, where there is a store.
     pub history: Option<HistoryReader>,
     /// Since when it answers.
@@ -91,8 +94,9 @@ impl Facade {
         let tools = ToolName::ALL.map(ToolName::definition);
         // A name more or less is no reason not to serve; a test holds the built-in files right.
         let members = Arc::new(Members::built_in().unwrap_or_default());
+        let sessions = Arc::new(Sessions::built_in().unwrap_or_default());
         let (run, started, metrics) = (Arc::new(run), Instant::now(), Arc::default());
-        Facade { engine, directory, run, members, history: None, started, metrics, tools: tools.into() }
+        Facade { engine, directory, run, members, sessions, history: None, started, metrics, tools: tools.into() }
     }
 
     /// Answers about the past as well.

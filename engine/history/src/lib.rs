@@ -3,12 +3,14 @@
 //! - [`tape`]: segments of blocks, the recorder that writes them, recovery, the reader.
 //! - [`columns`]: an input as a row. [`projection`]: a tape as Parquet files.
 //! - [`parquet_replay`]: those files back in `seq` order, through DataFusion.
+//! - [`render`]: rows as text.
 //! - [`store`]: a tape as tables while it is recorded: hot tail, recent files, days.
 
 pub mod columns;
 mod parquet_file;
 pub mod parquet_replay;
 pub mod projection;
+pub mod render;
 pub mod store;
 pub mod tape;
 

@@ -15,20 +15,23 @@ mod catalogue;
 mod folds;
 mod follower;
 mod librarian;
+mod retention;
 mod sorted;
 mod table;
 
 pub use folds::STORED;
 pub use follower::Follower;
+pub use retention::{Retained, Retention};
 
 use crate::ParquetStoreError;
 use crate::columns;
 use crate::parquet_file::{NewFile, io_error};
-use crate::projection::DAY;
+use crate::projection::{DAY, EVENTS};
 use arrow::array::RecordBatch;
 use bar_rows::{BarRows, bars};
-use catalogue::{Catalogue, Past, RECENT};
+use catalogue::{BARS, Catalogue, Past, RECENT};
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use folds::Folds;
@@ -155,6 +158,17 @@ impl Store {
         view.catalogue = Arc::new(catalogue);
         also(&mut view);
         Ok(())
+    }
+
+    /// Plans a query that only reads, of one moment, with at most `rows_max` rows.
+    ///
+    /// # Errors
+    /// [`ParquetStoreError`] where it is no such query.
+    pub async fn query(&self, text: &str, rows_max: usize) -> Result<DataFrame, ParquetStoreError> {
+        let context = self.session().await?;
+        let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let planned = context.sql_with_options(text, reads).await;
+        planned.and_then(|rows| rows.limit(0, Some(rows_max))).map_err(|error| self.query_error(error))
     }
 
     /// How much there is.

@@ -255,3 +255,36 @@ fn a_past_is_stored_once_and_lies_before_the_tape() {
     let rows = query(&store, "select count(*) from bars where symbol = 'NSE:S0' and \"interval\" = '1m'");
     assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 2);
 }
+
+#[test]
+fn the_oldest_is_given_up_and_nothing_that_is_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tape, parquet) = (folder.path().join("tape"), folder.path().join("parquet"));
+    let mut market = Traded::new(3);
+    let (mut recorder, _) = Recorder::open(&tape, BOUNDS).unwrap();
+    let store = Store::open(&parquet).unwrap();
+    market.define(&mut recorder);
+    (0..60_000).for_each(|_| market.step(&mut recorder));
+    recorder.finish().unwrap();
+    let hours = crate::tape::segments(&tape).unwrap().len();
+    let everything = Retention { tape: Some(Nanos::ZERO), days: Some(Nanos::ZERO), bytes_max: 0 };
+    let nothing = store.retain(&tape, &everything, market.now()).unwrap();
+    assert_eq!((nothing.segments, nothing.days), (0, 0), "nothing of the tape is in the store yet");
+    Follower::start_with(store.clone(), &tape, BOUNDS, SIZES).unwrap().finish().unwrap();
+    let all = store.retain(&tape, &Retention { tape: None, days: None, bytes_max: u64::MAX }, market.now()).unwrap();
+    assert_eq!((all.segments, all.days), (0, 0));
+    let day = Retention { tape: Some(DAY), days: None, bytes_max: u64::MAX };
+    let a_day = store.retain(&tape, &day, market.now()).unwrap();
+    let left = crate::tape::segments(&tape).unwrap().len();
+    assert!(a_day.segments == hours - left && (24..=26).contains(&left), "{left} of {hours} hours are left");
+    let less = store.retain(&tape, &Retention { bytes_max: all.bytes / 2, ..day }, market.now()).unwrap();
+    assert!(less.bytes <= all.bytes / 2 && less.segments > 0, "{less:?} of {all:?}");
+    let rest = store.retain(&tape, &everything, market.now()).unwrap();
+    assert_eq!((crate::tape::segments(&tape).unwrap().len(), store.extent().days), (1, 0), "{rest:?}");
+    let [rows, distinct, _, last] = census(&store);
+    assert!(rows == distinct && last as u64 == market.engine.seq(), "what is left is whole");
+    assert_eq!(
+        crate::tape::segment_hour(Path::new("x/20240808T23-0000000000000001.tape")),
+        Some(Nanos::new(1_723_158_000 * 1_000_000_000))
+    );
+}

@@ -119,8 +119,16 @@ pub fn segments(path: &Path) -> Result<Vec<PathBuf>, TapeError> {
 }
 
 /// The first seq that a segment's name tells; names that tell none come first, and fail when read.
-fn first_seq(segment: &Path) -> Option<u64> {
+pub(crate) fn first_seq(segment: &Path) -> Option<u64> {
     segment.file_stem()?.to_str()?.rsplit_once('-')?.1.parse().ok()
+}
+
+/// The hour that a segment's name tells.
+pub(crate) fn segment_hour(segment: &Path) -> Option<Nanos> {
+    let (hour, _) = segment.file_stem()?.to_str()?.rsplit_once('-')?;
+    let hour = jiff::civil::DateTime::strptime("%Y%m%dT%H", hour).ok()?;
+    let second = hour.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(Nanos::new(second.checked_mul(Nanos::SECOND.raw())?))
 }
 
 /// The name of the segment that begins with `seq` in the hour of `ts`.

@@ -122,7 +122,12 @@ impl Arguments {
     /// One of the `known` names.
     pub fn chosen<'a>(&self, name: &str, known: &[&'a str]) -> Result<&'a str, Refusal> {
         self.required(name, &known.join(", "))?;
-        Ok(self.choice(name, known)?.unwrap_or_default())
+        let chosen = self.choice(name, known).map_err(|refusal| Refusal {
+            message: format!("{name} must be one of the allowed names."),
+            nearest: refusal.nearest.or_else(|| known.first().map(|name| Value::from(*name))),
+            ..refusal
+        });
+        Ok(chosen?.unwrap_or_default())
     }
 
     /// A decimal number above zero, if given: a string, as a JSON number is a float to many readers.

@@ -8,12 +8,13 @@ use crate::directory::Listed;
 use crate::engine::QuotesView;
 use crate::members::{Member, Members};
 use crate::server::Facade;
-use crate::wire::{Envelope, Refusal, Run, age_ms, feed_state, to_decimal};
+use crate::wire::{Envelope, Refusal, age_ms, feed_state, to_decimal};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tidegate_core::{Instrument, Price, Qty, Settlement};
+use tidegate_core::{Instrument, Nanos, Price, Qty, Settlement};
+use tidegate_feeds::sessions::{Phase, Sessions, Status};
 use tidegate_feeds::sim::SOURCE as SIMULATED;
 
 pub(super) const MATCHES_MAX: usize = 50;
@@ -22,7 +23,7 @@ const QUERY_CHARS_MAX: usize = 64;
 /// A guess less alike than this, of 100, is another name.
 const ALIKE_MIN: u32 = 60;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "instrument",
     "source",
     "name",
@@ -35,6 +36,7 @@ const COLUMNS: [&str; 13] = [
     "index",
     "feed_state",
     "simulated",
+    "session",
     "score",
 ];
 
@@ -105,7 +107,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let cursor = shown.last().filter(|_| has_more).map(|last| cursor::seal(&last.place(), &scope));
     let ids = shown.iter().map(|found| (found.listed.id, found.listed.instrument.clone())).collect();
     let view = facade.ask(facade.engine.quotes(ids, 0)).await?;
-    Ok(answer(&facade.run, &view, &shown, total, cursor))
+    Ok(answer(facade, &view, &shown, total, cursor))
 }
 
 /// An instrument that fits, and how well, of 100.
@@ -193,7 +195,20 @@ fn kind(instrument: &Instrument, member: Option<&Member>) -> Value {
     }
 }
 
-fn answer(run: &Run, view: &QuotesView, shown: &[Match<'_>], total: usize, cursor: Option<String>) -> Answer {
+/// What its market does at a moment, by the regular week; null where no file covers it.
+fn session(sessions: &Sessions, instrument: &Instrument, at: Nanos) -> Value {
+    let market = if instrument.source == SIMULATED { SIMULATED } else { market(instrument) };
+    match sessions.status_at(market, at).status {
+        Status::Trading(Phase::PreOpen) => json!("pre-open"),
+        Status::Trading(Phase::Open) => json!("open"),
+        Status::Trading(Phase::ClosingAuction) => json!("closing auction"),
+        Status::Closed => json!("closed"),
+        Status::Unknown => Value::Null,
+    }
+}
+
+fn answer(facade: &Facade, view: &QuotesView, shown: &[Match<'_>], total: usize, cursor: Option<String>) -> Answer {
+    let (run, sessions) = (&facade.run, &facade.sessions);
     let envelope = Envelope {
         age_ms: view.quotes.iter().filter_map(|quote| age_ms(view.stamp.as_of, quote.last_event)).max(),
         feed_state: view.quotes.iter().map(|quote| feed_state(quote.book, quote.trades)).max(),
@@ -217,6 +232,7 @@ fn answer(run: &Run, view: &QuotesView, shown: &[Match<'_>], total: usize, curso
             json!(member.and_then(|member| member.index.as_ref())),
             json!(feed_state(quote.book, quote.trades)),
             json!(instrument.source == SIMULATED),
+            session(sessions, instrument, view.stamp.as_of),
             json!(found.score),
         ]);
     }

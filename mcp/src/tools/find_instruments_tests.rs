@@ -11,7 +11,7 @@ async fn asked(facade: &Facade, arguments: Value) -> Value {
 async fn found(facade: &Facade, arguments: Value) -> Vec<(String, u64)> {
     let answer = asked(facade, arguments).await;
     let rows = answer["matches"]["rows"].as_array().unwrap_or_else(|| panic!("{answer}"));
-    rows.iter().map(|row| (row[0].as_str().unwrap().to_owned(), row[12].as_u64().unwrap())).collect()
+    rows.iter().map(|row| (row[0].as_str().unwrap().to_owned(), row[13].as_u64().unwrap())).collect()
 }
 
 #[tokio::test]
@@ -79,6 +79,7 @@ async fn a_row_tells_the_facts_and_the_feed() {
             null,
             "live",
             false,
+            "open",
             70
         ])
     );

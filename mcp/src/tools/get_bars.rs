@@ -22,7 +22,6 @@ const COLUMNS: [&str; 9] = ["start", "open", "high", "low", "close", "volume", "
 #[derive(Debug, Serialize, JsonSchema)]
 struct Bars {
     instrument: String,
-    interval: &'static str,
     // Oldest first, without empty ones; prices as traded, not adjusted.
     bars: Table,
     coverage: Coverage,
@@ -32,14 +31,13 @@ struct Bars {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Coverage {
+    interval: &'static str,
     shown: usize,
     /// Start of the first and the last bar shown.
     from: Option<String>,
     to: Option<String>,
-    /// More lie before these.
-    has_earlier: bool,
-    /// Where they come from: only what is stored reaches back beyond the engine's memory.
-    from_store: bool,
+    /// Of all that is recorded, or of what is in memory.
+    of: &'static str,
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
@@ -48,27 +46,27 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instrument": {
-                "type": "string", "minLength": 3, "maxLength": 64, "description": "MARKET:SYMBOL",
+                "type": "string", "description": "MARKET:SYMBOL",
                 "examples": ["BINANCE:BTCUSDT"]
             },
             "interval": { "type": "string", "enum": names, "description": "Length of a bar" },
             "from": {
-                "type": "string", "description": "No earlier start, RFC 3339", "examples": ["2024-08-08T12:00:00Z"]
+                "type": "string", "description": "RFC 3339", "examples": ["2024-08-08T12:00:00Z"]
             },
             "to": {
-                "type": "string", "description": "Only earlier starts; default now", "examples": ["2034-08-08T12:00:00Z"]
+                "type": "string", "description": "Exclusive", "examples": ["2034-08-08T12:00:00Z"]
             },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": BARS_MAX, "default": BARS_DEFAULT,
-                "description": "The latest so many", "examples": [5]
+                "description": "The latest", "examples": [5]
             },
             "cursor": { "type": "string", "description": "From the last answer" }
         },
         "required": ["instrument", "interval"],
         "additionalProperties": false
     });
-    let description = "Bars (open, high, low, close, volume) of an instrument, oldest first, the forming one last. UTC \
-                       buckets; prices not adjusted. Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"interval\": \"1m\"}.";
+    let description = "Bars (open, high, low, close, volume) that start from `from` until `to`, the forming one last. \
+                       Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"interval\": \"1m\"}.";
     ("Bars", description, input, output_schema::<Bars>("bars"))
 }
 
@@ -140,8 +138,9 @@ fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
     let mut table = Table::new(&COLUMNS);
     bars.iter().for_each(|bar| table.push(row(bar, &instrument)));
     let start = |bar: Option<&Bar>| bar.map(|bar| second(bar.start));
+    let of = if from_store { "store and memory" } else { "memory" };
     let coverage =
-        Coverage { shown: bars.len(), from: start(bars.first()), to: start(bars.last()), has_earlier, from_store };
+        Coverage { interval: interval.name, shown: bars.len(), from: start(bars.first()), to: start(bars.last()), of };
     let mut text = format!("{}, {} bars, start in UTC, prices as traded\n", instrument, interval.name);
     text.push_str(&COLUMNS.join(" "));
     for row in table.cells() {
@@ -154,8 +153,7 @@ fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
         (false, false) if from_store => format!("\n{} bars: all there are", bars.len()),
         (false, false) => format!("\n{} bars: all that are in memory; this run has no store", bars.len()),
     });
-    let (instrument, interval) = (instrument.to_string(), interval.name);
-    Answer::new(&envelope, &Bars { instrument, interval, bars: table, coverage, cursor }, &text)
+    Answer::new(&envelope, &Bars { instrument: instrument.to_string(), bars: table, coverage, cursor }, &text)
 }
 
 fn row(bar: &Bar, instrument: &Instrument) -> Vec<Value> {

@@ -3,6 +3,7 @@
 use super::Answer;
 use super::arguments::Arguments;
 use super::find_instruments::MATCHES_MAX;
+use super::get_bars::BARS_MAX;
 use super::get_depth::LEVELS_MAX;
 use super::get_quotes::{INSTRUMENTS_MAX, TRADE_ROWS_MAX};
 use super::schema::output_schema;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::time::Duration;
 use tidegate_core::Nanos;
+use tidegate_history::store::Extent;
 
 // An answer must not grow with the number of instruments; the worst come first, so none that needs
 // attention is left out before one that does not.
@@ -50,6 +52,8 @@ struct Status {
     decode_errors: u64,
     // The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
+    // What queries see of it; null where there is no store.
+    history: Option<History>,
     // Of waiting, applying, answering; null in a replay.
     latency_p99_us: Option<Vec<u64>>,
     limits: Limits,
@@ -58,14 +62,20 @@ struct Status {
 /// The most that one call may ask for.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Limits {
+    bars: usize,
     instruments: usize,
     levels: usize,
     trades: usize,
     matches: usize,
 }
 
-const LIMITS: Limits =
-    Limits { instruments: INSTRUMENTS_MAX, levels: LEVELS_MAX, trades: TRADE_ROWS_MAX, matches: MATCHES_MAX };
+const LIMITS: Limits = Limits {
+    bars: BARS_MAX,
+    instruments: INSTRUMENTS_MAX,
+    levels: LEVELS_MAX,
+    trades: TRADE_ROWS_MAX,
+    matches: MATCHES_MAX,
+};
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Feed {
@@ -88,6 +98,22 @@ struct Recorder {
     longest_write_interval_ms: u64,
 }
 
+#[derive(Debug, Serialize, JsonSchema)]
+struct History {
+    // The last seq that queries see.
+    seen_seq: u64,
+    stored_rows: u64,
+    rows_in_memory: u64,
+    whole_days: usize,
+}
+
+impl From<Extent> for History {
+    fn from(extent: Extent) -> History {
+        let Extent { seen, stored_rows, hot_rows, days } = extent;
+        History { seen_seq: seen, stored_rows, rows_in_memory: hot_rows, whole_days: days }
+    }
+}
+
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     let description = "What runs here: mode, clock, version, limits of a call, counters of gaps and errors, and the feeds, the \
@@ -98,7 +124,8 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&[])?;
     let view = facade.ask(facade.engine.status()).await?;
-    let status = status(&facade.run, &view, facade.started.elapsed());
+    let history = facade.history.as_ref().map(|history| history.extent().into());
+    let status = Status { history, ..status(&facade.run, &view, facade.started.elapsed()) };
     Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
 }
 
@@ -136,6 +163,7 @@ fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
             written_seq: recorder.written_seq,
             longest_write_interval_ms: recorder.longest_write_interval_ms,
         }),
+        history: None,
         latency_p99_us: view
             .stages
             .map(|stages| [stages.queued, stages.applied, stages.answered].map(|stage| stage.p99_us).to_vec()),
@@ -178,12 +206,19 @@ fn text(status: &Status) -> String {
             format!("recorder: seq {seq} on disk, longest time between writes {ms} ms")
         },
     ));
+    lines.extend(status.history.as_ref().map(|history| {
+        let History { seen_seq, stored_rows, rows_in_memory, whole_days } = history;
+        format!(
+            "history: up to seq {seen_seq}, {stored_rows} rows of events in files, {rows_in_memory} in memory, {whole_days} whole \
+             days"
+        )
+    }));
     lines.extend(
         status.latency_p99_us.as_ref().map(|stages| format!("p99 of waiting, applying, answering: {stages:?} us")),
     );
-    let Limits { instruments, levels, trades, matches } = status.limits;
+    let Limits { bars, instruments, levels, trades, matches } = status.limits;
     lines.push(format!(
-        "limits of a call: {instruments} instruments, {levels} levels, {trades} trades, {matches} matches"
+        "limits of a call: {bars} bars, {instruments} instruments, {levels} levels, {trades} trades, {matches} matches"
     ));
     lines.extend(status.feeds.iter().map(|feed| {
         let age = feed.age_ms.map_or_else(|| "no event yet".to_owned(), |age| format!("age {age} ms"));

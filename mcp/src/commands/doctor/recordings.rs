@@ -16,7 +16,7 @@ const CHECK: &str = "recordings";
 pub fn recordings(root: &DataFolder, findings: &mut Vec<Finding>) {
     let before = findings.len();
     let is_running = matches!(root.occupancy(), Ok(Occupancy::Running(_) | Occupancy::Starting { .. }));
-    for tape in tapes(root.path()) {
+    for tape in root.tapes() {
         match newest(&tape) {
             Ok(None) => {}
             Ok(Some(segment)) => findings.push(judge(&tape, &segment, is_running)),
@@ -26,16 +26,6 @@ pub fn recordings(root: &DataFolder, findings: &mut Vec<Finding>) {
     if findings.len() == before {
         findings.push(Finding::ok(CHECK, "none yet"));
     }
-}
-
-/// The folders that tapes are recorded in, as far as they are there.
-fn tapes(root: &Path) -> Vec<PathBuf> {
-    let replays = fs::read_dir(root.join("replay")).into_iter().flatten().flatten();
-    let mut tapes = vec![root.join("tape"), root.join("sim").join("tape")];
-    tapes.extend(replays.map(|replay| replay.path().join("tape")));
-    tapes.retain(|tape| tape.is_dir());
-    tapes.sort();
-    tapes
 }
 
 /// How a segment reads.

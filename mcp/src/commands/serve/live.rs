@@ -15,12 +15,17 @@ use crate::past::Past;
 use crate::playback::Format;
 use crate::server::Facade;
 use crate::wire::{Data, Mode, Run};
-use anyhow::bail;
+use anyhow::{Context, anyhow, bail};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 use tidegate_feeds::Decimals;
 use tidegate_feeds::catalog::Catalog;
+use tidegate_feeds::credentials::Credentials;
+use tidegate_feeds::master;
+use tidegate_feeds::venue::Venue;
 
 /// What is served.
 pub(super) struct Plan {
@@ -49,7 +54,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
         (Some(_), None) => (root.path().join("tape"), WhenFull::Lose),
     };
     // What is asked for is understood before anything is touched.
-    let connected = options.venue.map(|format| connected(options, format, &tape, when_full)).transpose()?;
+    let connected = options.venue.map(|format| connected(options, format, &tape, when_full, config)).transpose()?;
     let seat = seat.take(root)?;
     let _log = logs::keep(root.path())?;
     let (bearer, keys) = (root.bearer()?, root.keys()?);
@@ -59,7 +64,7 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
         Some(plan) => plan,
         None => simulated(options, &live, tape)?,
     };
-    let history = History::follow(&plan.tape, config.bounds(), plan.past)?;
+    let history = History::follow(&plan.tape, config.bounds(), config.keep(), plan.past)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
@@ -83,32 +88,74 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
 }
 
 /// A venue, or somebody who speaks as it does.
-fn connected(options: &Serve, format: Format, tape: &Path, when_full: WhenFull) -> anyhow::Result<Plan> {
+fn connected(
+    options: &Serve,
+    format: Format,
+    tape: &Path,
+    when_full: WhenFull,
+    config: &Config,
+) -> anyhow::Result<Plan> {
     let Some(venue) = format.venue() else { bail!("--venue tidegate is a recording: play it with --replay") };
     if options.symbols.is_empty() {
         bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
     }
-    if options.at.is_none() && venue.endpoints(None).is_none() {
-        bail!("this venue is reached with credentials, which are still to come: use --at");
-    }
-    let catalog = Catalog::built_in()?;
-    let symbols: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
-    let described = |symbol: &String| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default()));
-    let connection = Connection {
-        venue,
-        at: options.at.map(|address| address.to_string()),
-        symbols: symbols.iter().map(described).collect(),
-        when_full,
+    let names: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
+    let login = if options.at.is_none() { login(venue, config)? } else { None };
+    let (credentials, symbols) = match login {
+        Some(Login { credentials, instruments }) => {
+            let list = File::open(&instruments)
+                .with_context(|| format!("{}: the vendor's list of instruments", instruments.display()))?;
+            let written = list.metadata().and_then(|file| file.modified()).ok();
+            let day = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs() / 86_400);
+            let day = day.and_then(|day| i32::try_from(day).ok());
+            let found = master::find(venue, list, &names, day);
+            (Some(credentials), found.with_context(|| format!("{}", instruments.display()))?)
+        }
+        None => {
+            let catalog = Catalog::built_in()?;
+            let described = |symbol: &String| (symbol.clone(), venue.instrument(&catalog, symbol, Decimals::default()));
+            (None, names.iter().map(described).collect())
+        }
     };
+    let at = options.at.map(|address| address.to_string());
     Ok(Plan {
-        name: symbols.join(","),
-        what: symbols.join(", "),
+        name: names.join(","),
+        what: names.join(", "),
         data: if options.at.is_some() { Data::Recorded } else { Data::Real },
         tape: tape.to_owned(),
-        connections: vec![connection],
+        connections: vec![Connection { venue, at, credentials, symbols, when_full }],
         exchange: None,
         past: None,
     })
+}
+
+/// What a broker asks for, and where its instruments are listed.
+struct Login {
+    credentials: Credentials,
+    instruments: PathBuf,
+}
+
+/// The login of a venue that asks for one.
+fn login(venue: Venue, config: &Config) -> anyhow::Result<Option<Login>> {
+    let missing = |section: &str| anyhow!("this venue asks for credentials: fill [{section}] of the configuration");
+    match venue {
+        Venue::Kite => {
+            let kite = config.venues.kite.as_ref().ok_or_else(|| missing("venues.kite"))?;
+            let (key, token) = (kite.api_key.resolve()?, kite.access_token.resolve()?);
+            let credentials = Credentials::kite(key.expose(), token.expose()).context("venues.kite")?;
+            Ok(Some(Login { credentials, instruments: kite.instruments.clone() }))
+        }
+        Venue::Angel => {
+            let angel = config.venues.angel.as_ref().ok_or_else(|| missing("venues.angel"))?;
+            let (jwt, key, feed) = (angel.jwt.resolve()?, angel.api_key.resolve()?, angel.feed_token.resolve()?);
+            let credentials = Credentials::angel(jwt.expose(), key.expose(), &angel.client_code, feed.expose());
+            Ok(Some(Login {
+                credentials: credentials.context("venues.angel")?,
+                instruments: angel.instruments.clone(),
+            }))
+        }
+        Venue::Binance(_) | Venue::Kraken => Ok(None),
+    }
 }
 
 fn banner(what: &str, data: Data, tape: &Path, endpoint: &Endpoint, exchange: Option<SocketAddr>) -> String {

@@ -85,5 +85,5 @@ impl Simulated {
 }
 
 fn connection(venue: Venue, at: &str, first: (String, tidegate_core::Instrument)) -> Connection {
-    Connection { venue, at: Some(at.to_owned()), symbols: vec![first], when_full: WhenFull::Lose }
+    Connection { venue, at: Some(at.to_owned()), credentials: None, symbols: vec![first], when_full: WhenFull::Lose }
 }

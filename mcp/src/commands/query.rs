@@ -1,0 +1,67 @@
+//! `tidegate query`.
+
+use super::say;
+use crate::cli::{Query, RowsFormat};
+use crate::config::Sources;
+use crate::data_folder::DataFolder;
+use crate::history::STORE;
+use anyhow::bail;
+use std::path::{Path, PathBuf};
+use tidegate_history::render::{csv, json_lines, table};
+use tidegate_history::store::Store;
+
+/// Answers a query about what was recorded, also while it is being recorded.
+///
+/// # Errors
+/// Where there is no such recording, or the query cannot be answered.
+pub fn run(options: &Query, root: &DataFolder, sources: &Sources) -> anyhow::Result<()> {
+    let tape = recording(root, options.of.as_deref())?;
+    let store = Store::read(&tape.with_file_name(STORE), &tape, sources.load()?.config.bounds())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let most = options.rows as usize;
+    let mut batches = runtime.block_on(async {
+        let rows = store.query(&options.sql, most + 1).await?;
+        store.collect(rows).await
+    })?;
+    let mut left = most;
+    let mut has_more = false;
+    for batch in &mut batches {
+        has_more |= batch.num_rows() > left;
+        *batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+    }
+    say(&match options.format {
+        RowsFormat::Table => table(&batches)?,
+        RowsFormat::Csv => csv(&batches)?,
+        RowsFormat::Json => json_lines(&batches)?,
+    })?;
+    if has_more {
+        bail!("there are more than {most} rows: these are the first; --rows N prints more");
+    }
+    Ok(())
+}
+
+/// The tape that is meant.
+fn recording(root: &DataFolder, of: Option<&str>) -> anyhow::Result<PathBuf> {
+    let [real, simulated] = [root.path().join("tape"), root.path().join("sim").join("tape")];
+    let tape = match of {
+        None if real.is_dir() => real,
+        None | Some("sim") => simulated,
+        Some("live") => real,
+        Some(name) => root.replay(name)?.path().join("tape"),
+    };
+    if !tape.is_dir() {
+        let there: Vec<String> = root.tapes().iter().map(|tape| name(root.path(), tape)).collect();
+        let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
+        bail!("{} is not there; recorded are: {there}", tape.display());
+    }
+    Ok(tape)
+}
+
+/// What a recording is called after `--of`.
+pub(super) fn name(root: &Path, tape: &Path) -> String {
+    match tape.parent() {
+        Some(parent) if parent == root => "live".to_owned(),
+        parent => parent.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    }
+}
