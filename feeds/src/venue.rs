@@ -84,6 +84,14 @@ impl Venue {
         }
     }
 
+    /// A session for a connection over which a recording of the venue is served again.
+    pub fn session_of_recording(self) -> Box<dyn Session> {
+        match self {
+            Venue::Binance(market) => Box::new(BinanceSession::new(market).of_recording()),
+            Venue::Kraken | Venue::Kite | Venue::Angel => self.session(),
+        }
+    }
+
     /// How its captures are written.
     pub const fn capture_format(self) -> capture::Format {
         match self {

@@ -177,7 +177,11 @@ impl Live {
                 joint.connection.when_full,
             );
             decode_errors.push(sink.decode_errors());
-            let link = Link::new(venue.session(), venue.limits(), connects, random_seed()?);
+            let session = match joint.connection.when_full {
+                WhenFull::Lose => venue.session(),
+                WhenFull::Wait => venue.session_of_recording(),
+            };
+            let link = Link::new(session, venue.limits(), connects, random_seed()?);
             let endpoints = match &joint.connection.credentials {
                 Some(credentials) => credentials.endpoints()?,
                 None => {

@@ -32,6 +32,8 @@ pub struct BinanceSession {
     requests: Requests,
     /// When a message arrived last, or the connection was opened; `None` while there is none.
     heard: Option<Nanos>,
+    /// Its snapshots were asked for by somebody else, with a depth that is not known.
+    is_of_recording: bool,
 }
 
 impl Session for BinanceSession {
@@ -87,7 +89,7 @@ impl Session for BinanceSession {
         let result = match (decoded, self.symbols.get_mut(name)) {
             (Ok(Message::Snapshot { last, time, decimals, .. }), Some(symbol)) => {
                 symbol.widen(decimals, out);
-                let is_whole = whole_sides(&levels);
+                let is_whole = if self.is_of_recording { [false; 2] } else { whole_sides(&levels) };
                 let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.clone(), is_whole };
                 Ok(symbol.handle_snapshot(self.market, &snapshot, out))
             }
@@ -156,7 +158,14 @@ impl BinanceSession {
             actions: VecDeque::new(),
             requests: Requests::default(),
             heard: None,
+            is_of_recording: false,
         }
+    }
+
+    /// A session of a connection over which a recording is served again.
+    #[must_use]
+    pub fn of_recording(self) -> BinanceSession {
+        BinanceSession { is_of_recording: true, ..self }
     }
 
     /// Asks for the streams of `symbols`; with none, for nothing but an answer.
@@ -265,14 +274,9 @@ impl BinanceSession {
     }
 }
 
-/// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for. A side
-/// as long as a snapshot that others ask for may come from them, by way of a capture.
+/// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for.
 fn whole_sides(levels: &[WireLevel]) -> [bool; 2] {
-    const OTHER_LIMITS: [usize; 6] = [5, 10, 20, 50, 100, 500];
-    Side::BOTH.map(|side| {
-        let count = levels.iter().filter(|level| level.side == side).count();
-        count < SNAPSHOT_LEVELS && !OTHER_LIMITS.contains(&count)
-    })
+    Side::BOTH.map(|side| levels.iter().filter(|level| level.side == side).count() < SNAPSHOT_LEVELS)
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ async fn check(venue: Venue, path: &std::path::Path, speed: Option<f64>) {
     let events = direct.engine.market().counters().events;
     let address = open(venue, path, speed).await;
     let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-    let link = Link::new(venue.session(), venue.limits(), connects, 1);
+    let link = Link::new(venue.session_of_recording(), venue.limits(), connects, 1);
     let engine = Arc::new(Mutex::new(Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO)));
     let (changed, mut changes) = watch::channel(());
     let (requests, receiver) = mpsc::channel(BOUNDS.instruments_max);
