@@ -1,8 +1,10 @@
 //! `tidegate serve` of a live market: over real sockets, from `tidegate exchange`.
 
 use crate::binary::{captures, command, replay_json, text};
+use crate::cases::count;
 use crate::client::Client;
 use crate::generated::{self, Market};
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -60,13 +62,16 @@ fn serve(data: &Path, venue: &str, symbol: &str, at: &str) -> (Running, Client) 
 
 /// Asks until `holds` is true of the status.
 fn wait_until(client: &Client, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    let began = Instant::now();
+    let (mut moved, mut last) = (Instant::now(), 0);
     loop {
         let status = client.call("get_status", &json!({}));
         if holds(&status) {
             return status;
         }
-        assert!(began.elapsed() < PATIENCE, "{what} does not happen: {status}");
+        if events(&status) != last {
+            (moved, last) = (Instant::now(), events(&status));
+        }
+        assert!(moved.elapsed() < PATIENCE, "{what} does not happen: {status}");
     }
 }
 
@@ -116,6 +121,39 @@ fn a_real_capture_served_over_sockets_is_the_market_of_its_replay() {
     ] {
         same_over_sockets(&folder, venue, symbol, &[text(&data.join(name))], "max");
     }
+}
+
+/// The first seconds of a capture, as a file of its own.
+fn beginning(folder: &TempDir, capture: &Path, seconds: i64) -> PathBuf {
+    let mut lines = BufReader::new(GzDecoder::new(fs::File::open(capture).unwrap())).lines().map(Result::unwrap);
+    let at = |line: &str| line.split(' ').next().unwrap().parse::<i64>().unwrap();
+    let first = lines.next().unwrap();
+    let end = at(&first) + seconds * 1_000_000_000;
+    let kept: Vec<String> = std::iter::once(first).chain(lines.take_while(|line| at(line) < end)).collect();
+    let name = format!("{}.txt", capture.file_stem().unwrap().to_str().unwrap());
+    write(folder, &name, &(kept.join("\n") + "\n"))
+}
+
+/// At the capture's own pace, and at ten times that: sixty seconds of each (full: all of it, eleven minutes).
+#[test]
+fn a_real_capture_keeps_its_pace_over_sockets() {
+    let Some(data) = captures("a_real_capture_keeps_its_pace_over_sockets") else { return };
+    let folder = tempdir().unwrap();
+    let seconds = count(60, 3_600).max(2) as i64;
+    println!("{seconds} s of each capture, where it is as long, at its pace and at ten times that");
+    let captures = [
+        ("binance-spot", "BTCUSDT", "binance_spot/spot_btcusdt_20240808.gz"),
+        ("binance-coinm", "BTCUSD_PERP", "binance_coinm/cm_btcusd_perp_20240808.gz"),
+    ];
+    std::thread::scope(|scope| {
+        for (venue, symbol, name) in captures {
+            let path = beginning(&folder, &data.join(name), seconds);
+            for speed in ["1", "10"] {
+                let (folder, path) = (&folder, path.clone());
+                scope.spawn(move || same_over_sockets(folder, venue, symbol, &[text(&path)], speed));
+            }
+        }
+    });
 }
 
 /// The venue goes away and comes back: the hole is told, the book is new, and nothing was lost unsaid.

@@ -9,6 +9,7 @@ mod live;
 mod load;
 mod observing;
 mod program;
+mod readme;
 mod recording;
 mod refusals;
 mod replaying;

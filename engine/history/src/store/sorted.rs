@@ -7,7 +7,7 @@ use crate::parquet_file::{NewFile, read};
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Rows of a file that are held at a time.
 const BATCH_ROWS: usize = 2_048;
@@ -39,7 +39,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn open(path: &PathBuf, symbol: SymbolColumn) -> Result<Cursor, ParquetStoreError> {
+    fn open(path: &Path, symbol: SymbolColumn) -> Result<Cursor, ParquetStoreError> {
         let mut cursor = Cursor { reader: read(path, BATCH_ROWS)?, batch: None, symbol, at: 0 };
         cursor.fill()?;
         Ok(cursor)
