@@ -12,6 +12,8 @@
 //!   [`driver`]: the sockets. [`venue`]: what each venue allows, and where it is.
 //! - [`exchange`]: the other end of them, in the box. [`sim`]: the simulated market behind it, from a seed.
 
+#![allow(clippy::disallowed_types, reason = "connections share budgets; the engine path is not here")]
+
 pub mod angel;
 pub mod binance;
 pub mod capture;

@@ -9,6 +9,8 @@
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 //! - [`metrics`], [`logs`]: what an operator sees of it.
 
+#![allow(clippy::disallowed_types, reason = "its servers and clients share; the engine path denies it again")]
+
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -1,5 +1,6 @@
 //! Sessions, links and the engine against a ground truth in virtual time, while everything goes wrong that can.
 
+#![allow(clippy::disallowed_types, reason = "connections share budgets; the engine path is not here")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test, all of it")]
 
 mod binance;

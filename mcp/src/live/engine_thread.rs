@@ -1,5 +1,7 @@
 //! The engine's thread of a live market: what the connections send, in batches, and a question between two.
 
+#![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
+
 use crate::clock;
 use crate::engine::{Asked, Questions, Shown};
 use crate::live::stages::Stages;

@@ -1,5 +1,7 @@
 //! How long the stages of the engine's thread take, in microseconds.
 
+#![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
+
 use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
 use tidegate_core::Nanos;

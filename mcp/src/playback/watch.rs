@@ -1,5 +1,7 @@
 //! Everything that looks on while inputs are applied: recorder, verifier, tables.
 
+#![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
+
 use super::tables::{GapsTable, TopsTable};
 pub use super::verify::Verification;
 use super::verify::Verifier;

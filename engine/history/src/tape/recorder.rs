@@ -4,6 +4,8 @@
 //! them into blocks and writes each within [`WRITE_EVERY`] of its first input. After each write it
 //! publishes the last `seq` that a reader of the file will find, in the file [`WRITTEN_SEQ`].
 
+#![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
+
 use super::recovery::{Recovered, recover};
 use super::segment::{HEAD_PART_BYTES, put_end, put_head, put_inputs, put_preamble};
 use super::{EXTENSION, HOUR, TapeError, segment_name};
