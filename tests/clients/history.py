@@ -4,29 +4,15 @@ Prints each beside its limit, and fails beyond five times the limit.
 """
 
 import argparse
-import json
-import pathlib
 import signal
 import subprocess
 import tempfile
 import time
-import urllib.request
+
+from engine import PATIENCE_S, call, endpoint_of
 
 FIRST_LIMIT_MS = 1_000
 SEEN_LIMIT_MS = 100
-PATIENCE_S = 60
-
-
-def call(endpoint, tool, arguments):
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-    headers = {
-        "Authorization": f"Bearer {endpoint['bearer']}",
-        "Content-Type": "application/json",
-        "Accept": "application/json, text/event-stream",
-    }
-    request = urllib.request.Request(f"http://{endpoint['address']}/mcp", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return json.load(answer)["result"]["structuredContent"]
 
 
 def report(what, value, limit):
@@ -45,11 +31,11 @@ def first_answers(endpoint, began):
 
 def seen(endpoint):
     """Milliseconds from an input's being applied, or shortly after, to queries' seeing it."""
-    before = call(endpoint, "get_status", {})["seq"]
-    while (applied := call(endpoint, "get_status", {})["seq"]) == before:
+    before = call(endpoint, "get_status")["seq"]
+    while (applied := call(endpoint, "get_status")["seq"]) == before:
         pass
     began = time.monotonic()
-    while call(endpoint, "get_status", {})["history"]["seen_seq"] < applied:
+    while call(endpoint, "get_status")["history"]["seen_seq"] < applied:
         assert time.monotonic() - began < PATIENCE_S
     return (time.monotonic() - began) * 1_000
 
@@ -65,7 +51,7 @@ def main():
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout.readline().startswith("PAPER, SIMULATED DATA")
-            endpoint = json.loads((pathlib.Path(data) / "run/endpoint.json").read_text())
+            endpoint = endpoint_of(data)
             report("from the start to four answers about the past", first_answers(endpoint, began), FIRST_LIMIT_MS)
             took = sorted(seen(endpoint) for _ in range(arguments.count))
             print(f"an input is seen by queries after {took[len(took) // 2]:.0f} ms (median of {len(took)})")

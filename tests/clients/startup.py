@@ -4,29 +4,15 @@ Prints the median of a few starts on fresh data folders beside the limit, and fa
 """
 
 import argparse
-import json
-import pathlib
 import signal
 import statistics
 import subprocess
 import tempfile
 import time
-import urllib.request
+
+from engine import PATIENCE_S, call, endpoint_of
 
 LIMIT_MS = 2_000
-PATIENCE_S = 60
-
-
-def status(endpoint):
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_status", "arguments": {}}}
-    headers = {
-        "Authorization": f"Bearer {endpoint['bearer']}",
-        "Content-Type": "application/json",
-        "Accept": "application/json, text/event-stream",
-    }
-    request = urllib.request.Request(f"http://{endpoint['address']}/mcp", json.dumps(call).encode(), headers)
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return json.load(answer)["result"]["structuredContent"]
 
 
 def start(tidegate, data):
@@ -38,9 +24,9 @@ def start(tidegate, data):
     try:
         banner = process.stdout.readline()
         assert banner.startswith("PAPER, SIMULATED DATA"), banner
-        endpoint = json.loads((pathlib.Path(data) / "run/endpoint.json").read_text())
+        endpoint = endpoint_of(data)
         while True:
-            now = status(endpoint)
+            now = call(endpoint, "get_status")
             if now["feeds_live"] > 0 and now["recorder"]["written_seq"] > 0:
                 took = (time.monotonic() - began) * 1_000
                 break

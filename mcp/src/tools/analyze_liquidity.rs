@@ -3,7 +3,7 @@
 use super::Answer;
 use super::arguments::{Arguments, DECIMAL};
 use super::liquidity::{Fill, Known, Size, Touch, fill, imbalance, qty, round_price, slippage_bps};
-use super::schema::output_schema;
+use super::schema::{instrument, output_schema};
 use super::table::Table;
 use crate::engine::{DepthView, LEVELS_ALL};
 use crate::server::Facade;
@@ -60,10 +60,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({
         "type": "object",
         "properties": {
-            "instrument": {
-                "type": "string", "description": "MARKET:SYMBOL[@SOURCE]",
-                "examples": ["BINANCE:BTCUSDT"]
-            },
+            "instrument": instrument(),
             "side": {
                 "type": "string", "enum": SIDES, "description": "Only these costs"
             },

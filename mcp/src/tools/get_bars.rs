@@ -1,7 +1,7 @@
 //! `get_bars`: bars of one instrument, from the store and the engine's memory as one series.
 
 use super::arguments::Arguments;
-use super::schema::output_schema;
+use super::schema::{instrument, output_schema};
 use super::table::Table;
 use super::{Answer, cursor, unavailable};
 use crate::engine::BarsView;
@@ -45,10 +45,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({
         "type": "object",
         "properties": {
-            "instrument": {
-                "type": "string", "description": "MARKET:SYMBOL",
-                "examples": ["BINANCE:BTCUSDT"]
-            },
+            "instrument": instrument(),
             "interval": { "type": "string", "enum": names, "description": "Length of a bar" },
             "from": {
                 "type": "string", "description": "RFC 3339", "examples": ["2024-08-08T12:00:00Z"]

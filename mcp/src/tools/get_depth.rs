@@ -3,7 +3,7 @@
 use super::Answer;
 use super::arguments::{Arguments, DECIMAL};
 use super::buckets::buckets;
-use super::schema::output_schema;
+use super::schema::{instrument, output_schema};
 use crate::engine::{DepthView, LEVELS_ALL};
 use crate::server::Facade;
 use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, decimal_text, price_text, row, to_decimal};
@@ -43,10 +43,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({
         "type": "object",
         "properties": {
-            "instrument": {
-                "type": "string", "description": "MARKET:SYMBOL[@SOURCE]",
-                "examples": ["BINANCE:BTCUSDT"]
-            },
+            "instrument": instrument(),
             "levels": {
                 "type": "integer", "minimum": 1, "maximum": LEVELS_MAX, "default": LEVELS_DEFAULT,
                 "description": "Rows per side", "examples": [5]

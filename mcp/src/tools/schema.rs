@@ -24,6 +24,11 @@ pub(super) fn output_schema<T: JsonSchema>(sign: &str) -> Value {
     schema
 }
 
+/// The schema of the argument that names one instrument.
+pub(super) fn instrument() -> Value {
+    json!({ "type": "string", "description": "MARKET:SYMBOL[@SOURCE]", "examples": ["BINANCE:BTCUSDT"] })
+}
+
 fn properties_of<T: JsonSchema>() -> Map<String, Value> {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;

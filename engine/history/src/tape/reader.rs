@@ -108,34 +108,29 @@ impl TapeReader {
     /// # Errors
     /// [`TapeError`] where there is nothing to read.
     pub fn open(path: &Path, progress: impl FnMut(u64) + Send + 'static) -> Result<TapeReader, TapeError> {
-        Ok(TapeReader {
-            waiting: segments(path)?.into(),
+        Ok(TapeReader::new(segments(path)?.into(), Box::new(progress), None))
+    }
+
+    fn new(waiting: VecDeque<PathBuf>, progress: Box<dyn FnMut(u64) + Send>, followed: Option<Followed>) -> TapeReader {
+        TapeReader {
+            waiting,
             open: None,
             bytes: Vec::new(),
             at: 0,
             next_seq: 0,
             last: None,
             is_head_news: false,
-            progress: Box::new(progress),
-            followed: None,
-        })
+            progress,
+            followed,
+        }
     }
 
     /// Reads a folder while it is recorded to, from the segment that begins with input `from` or the next there is.
     /// [`TapeReader::read_next`] then says `None` where nothing more has been written yet.
     #[must_use]
     pub fn follow(folder: &Path, from: u64) -> TapeReader {
-        TapeReader {
-            waiting: VecDeque::new(),
-            open: None,
-            bytes: Vec::new(),
-            at: 0,
-            next_seq: 0,
-            last: None,
-            is_head_news: false,
-            progress: Box::new(|_| {}),
-            followed: Some(Followed { folder: folder.to_owned(), last: from.checked_sub(1), looked: Instant::now() }),
-        }
+        let followed = Followed { folder: folder.to_owned(), last: from.checked_sub(1), looked: Instant::now() };
+        TapeReader::new(VecDeque::new(), Box::new(|_| {}), Some(followed))
     }
 
     /// The first input of the segment that is being read.
