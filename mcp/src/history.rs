@@ -86,7 +86,9 @@ impl Keep {
     fn watch(self, store: &Store, tape: &Path, ended: &Receiver<()>) {
         loop {
             match store.retain(tape, &self.retention, clock::now()) {
-                Err(error) => tracing::error!("what is recorded could not be cut down: {error}"),
+                Err(error) => {
+                    tracing::error!("what is recorded could not be cut down: {:#}", anyhow::Error::new(error))
+                }
                 Ok(retained) => self.tell(retained, tape),
             }
             if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
@@ -126,7 +128,7 @@ impl HistoryReader {
         to: Nanos,
         limit: usize,
     ) -> Result<Vec<Bar>, ParquetStoreError> {
-        let mut found = self.store.bars(instrument, interval, from, to, limit).await?;
+        let mut found = self.stored(instrument, interval, from, to, limit).await?;
         if let Some(past) = self.past.as_ref().filter(|_| !self.store.has_past(&instrument.key)) {
             let mut before = past.bars(instrument, interval, from, to);
             before.append(&mut found);
@@ -134,6 +136,28 @@ impl HistoryReader {
             return Ok(before);
         }
         Ok(found)
+    }
+
+    /// Looks back as far as it takes: most questions are about the last of what is asked for, and a year of minutes
+    /// need not be read for ten of them.
+    async fn stored(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        from: Nanos,
+        to: Nanos,
+        limit: usize,
+    ) -> Result<Vec<Bar>, ParquetStoreError> {
+        let end = to.min(clock::now().plus(interval.span));
+        let mut reach = interval.span.raw().saturating_mul(4 * limit as i64);
+        loop {
+            let start = from.max(Nanos::new(end.raw().saturating_sub(reach)));
+            let found = self.store.bars(instrument, interval, start, to, limit).await?;
+            if found.len() >= limit || start == from {
+                return Ok(found);
+            }
+            reach = reach.saturating_mul(16);
+        }
     }
 
     /// How much is stored.

@@ -86,7 +86,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let mut found: BTreeMap<Nanos, Bar> = BTreeMap::new();
     if let Some(history) = &facade.history {
         let stored = history.bars(&instrument, interval, from, to, limit + 1).await.map_err(|error| {
-            tracing::error!("{error}");
+            tracing::error!("{:#}", anyhow::Error::new(error));
             unavailable(
                 "history_failed",
                 "The store of bars could not be read; ask again, and see tidegate doctor.",

@@ -71,8 +71,13 @@ impl Follower {
                 at_work.spawn(move || librarian.run(&given)).map_err(crate::parquet_file::io_error(store.folder()))?;
             let followed = Following::new(store, reader, bounds, sizes.tail_rows, Some(tasks)).run(&stopped);
             // Its first failure is why the follower could not go on.
-            librarian.join().unwrap_or(Err(ParquetStoreError::Stopped))?;
-            followed
+            let stored = librarian.join().unwrap_or(Err(ParquetStoreError::Stopped));
+            let ended = stored.and(followed);
+            if let Err(error) = &ended {
+                let error: &dyn std::error::Error = error;
+                tracing::error!(error, "nothing more is put into tables; everything goes on being on the tape");
+            }
+            ended
         });
         Ok(Follower { stop: Some(stop), thread: Some(thread.map_err(failed)?) })
     }
