@@ -76,20 +76,20 @@ impl Bars<'_> {
 
     /// Which bars are shown.
     fn caption(&self, shown: &[Vec<Value>]) -> Line<'static> {
-        let start = |row: Option<&Vec<Value>>| row.map_or("", |row| self.start(row)).to_owned();
+        let start = |row: Option<&Vec<Value>>| row.map(|row| self.start(row)).unwrap_or_default();
         let (from, to) = (start(shown.first()), start(shown.last()));
         Line::styled(format!("{} bars, {from} to {to} UTC", self.interval), FAINT)
     }
 
     /// When a bar began, as exactly as its interval needs.
-    fn start<'a>(&self, row: &'a [Value]) -> &'a str {
+    fn start(&self, row: &[Value]) -> String {
         let start = self.text(row, "start");
         let part = match self.interval {
             "1d" => start.get(..10),
             "1s" => start.get(11..19),
-            _ => start.get(11..16),
+            _ => start.get(5..16),
         };
-        part.unwrap_or(start)
+        part.unwrap_or(start).replace('T', " ")
     }
 
     /// The bar in numbers.

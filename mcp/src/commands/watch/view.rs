@@ -123,7 +123,7 @@ impl View<'_> {
         let Some(depth) = self.book() else { return vec![Line::raw(" asking …")] };
         if depth.envelope.feed_state.as_deref() != Some("live") {
             let state = depth.envelope.feed_state.as_deref().unwrap_or("unknown");
-            return vec![Line::raw(format!(" the book is {state}: no level is shown"))];
+            return vec![Line::raw(format!(" the book is {state}: no level shown"))];
         }
         let rows = (usize::from(height).saturating_sub(1) / 2).min(LEVELS);
         let side = |levels: &[[String; 2]], style| -> Vec<Line<'static>> {

@@ -103,7 +103,7 @@ fn few_levels_stay_beside_the_middle() {
 fn a_book_that_is_not_live_shows_no_level() {
     let frame = frame(&seen("stale", 10), CHOICE, 80, 24);
     assert!(frame.contains("book stale  trades live  age 12 ms  market open"), "{frame}");
-    assert!(frame.contains("the book is stale: no level is shown") && !frame.contains("99999.90"), "{frame}");
+    assert!(frame.contains("the book is stale: no level shown") && !frame.contains("99999.90"), "{frame}");
     assert!(frame.contains("PAPER  SIMULATED DATA"), "{frame}");
 }
 
