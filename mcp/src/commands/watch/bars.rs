@@ -12,7 +12,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 
 /// Lines of text around the candles: what they are, and the latest in numbers.
-const TEXT_ROWS: u16 = 3;
+const TEXT_ROWS: u16 = 4;
 /// A candle's piece in one cell, by what fills its upper half and its lower one: nothing, wick or body.
 const PIECES: [[&str; 3]; 3] = [[" ", "╷", "╻"], ["╵", "│", "╽"], ["╹", "╿", "┃"]];
 
@@ -51,9 +51,9 @@ impl Widget for Bars<'_> {
         let shown = rows.len().min(usize::from(chart.width));
         self.caption(&rows[rows.len() - shown..]).render(line(0), buffer);
         draw(&candles[candles.len().saturating_sub(shown)..], chart, buffer);
-        let [first, second] = self.numbers(last);
-        first.render(line(area.height - 2), buffer);
-        second.render(line(area.height - 1), buffer);
+        for (at, text) in (area.height - TEXT_ROWS + 1..area.height).zip(self.numbers(last)) {
+            text.render(line(at), buffer);
+        }
     }
 }
 
@@ -93,16 +93,18 @@ impl Bars<'_> {
     }
 
     /// The bar in numbers.
-    fn numbers(&self, row: &[Value]) -> [Line<'static>; 2] {
+    fn numbers(&self, row: &[Value]) -> [Line<'static>; 3] {
         let text = |column| self.text(row, column);
         let is_closed = self.table.cell(row, "closed") == Some(&Value::Bool(true));
-        let state = if is_closed { "closed " } else { "forming" };
+        let state = if is_closed { "closed" } else { "forming" };
         let lacks = self.table.text(row, "lacks").map(|lacks| format!(", lacks {lacks}")).unwrap_or_default();
         let style = self.candle(row).map_or(ODD, |candle| candle.style());
-        [
-            Line::styled(format!("{state} O {} H {}", text("open"), text("high")), style),
-            Line::styled(format!("L {} C {} V {}{lacks}", text("low"), text("close"), text("volume")), style),
-        ]
+        let lines = [
+            format!("O {} H {}", text("open"), text("high")),
+            format!("L {} C {}", text("low"), text("close")),
+            format!("V {} {state}{lacks}", text("volume")),
+        ];
+        lines.map(|line| Line::styled(line, style))
     }
 }
 

@@ -62,7 +62,7 @@ fn panels(body: Rect) -> [Rect; 3] {
         return Layout::horizontal([ladder, Constraint::Length(TRADES_WIDTH), Constraint::Fill(1)]).areas(body);
     }
     let [ladder, rest] = Layout::horizontal([ladder, Constraint::Fill(1)]).areas(body);
-    let bars_rows = if rest.height < TALL { 0 } else { rest.height / 2 + 1 };
+    let bars_rows = if rest.height < TALL { 0 } else { rest.height / 2 + 2 };
     let [trades, bars] = Layout::vertical([Constraint::Fill(1), Constraint::Length(bars_rows)]).areas(rest);
     [ladder, trades, bars]
 }

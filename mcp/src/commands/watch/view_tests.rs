@@ -123,11 +123,15 @@ fn another_interval_waits_for_its_own_bars() {
 }
 
 #[test]
-fn what_keeps_bars_back_keeps_nothing_else_back() {
+fn bars_that_are_not_whole_or_not_there_say_so() {
     let mut seen = seen("live", 10);
     seen.bars = Some((CHOICE, Err("The store of bars could not be read.".to_owned())));
     let broken = frame(&seen, CHOICE, 80, 24);
     assert!(broken.contains("no 1m bars:") && broken.contains("99999.90"), "{broken}");
+    seen.bars = Some((CHOICE, Ok(bars(149))));
+    seen.bars.iter_mut().for_each(|(_, bars)| drop(bars.as_mut().unwrap().rows.pop()));
+    let lacking = frame(&seen, CHOICE, 80, 24);
+    assert!(lacking.contains("V 12.50000 closed, lacks trades"), "{lacking}");
     seen.bars = Some((CHOICE, Ok(bars(0))));
     assert!(frame(&seen, CHOICE, 80, 24).contains("no 1m bars yet"));
 }
@@ -137,7 +141,7 @@ fn bars_that_lack_trades_stand_out() {
     let mut terminal = Terminal::new(TestBackend::new(160, 30)).unwrap();
     terminal.draw(|frame| frame.render_widget(View { seen: &seen("live", 10), choice: CHOICE }, frame.area())).unwrap();
     let buffer = terminal.backend().buffer();
-    let odd: Vec<u16> = (80..160).filter(|x| (3..27).any(|y| Some(buffer[(*x, y)].fg) == ODD.fg)).collect();
+    let odd: Vec<u16> = (80..160).filter(|x| (3..25).any(|y| Some(buffer[(*x, y)].fg) == ODD.fg)).collect();
     assert_eq!(odd.len(), 1, "the last but one, in its column alone: {odd:?}");
 }
 
