@@ -55,7 +55,7 @@ fn seen(state: &str, levels: usize) -> Seen {
         asks: (0..levels).map(|level| row(format!("{}.10", 100_000 + level), level)).collect(),
     };
     let trade = |second: usize| {
-        let side = if second % 3 == 0 { "sell" } else { "buy" };
+        let side = if second.is_multiple_of(3) { "sell" } else { "buy" };
         let at = format!("2026-11-20T09:15:{second:02}.500000000Z");
         ["100000.10".to_owned(), "0.25000".to_owned(), side.to_owned(), at]
     };
