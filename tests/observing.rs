@@ -209,8 +209,10 @@ fn watch_shows_a_frame_of_what_a_client_would_be_told() {
     assert_eq!(lines.len(), 24, "{frame}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{frame}");
     assert!(lines[0].starts_with(" PAPER  SIMULATED DATA") && lines[0].contains("  seq "), "{frame}");
-    assert!(lines[1].starts_with(" BINANCE:BTCUSDT@SIM  1 of 2  book live, trades "), "{frame}");
-    assert!(frame.contains("spread ") && frame.contains("last trades, as seen"), "{frame}");
+    assert!(lines[1].starts_with(" BINANCE:BTCUSDT@SIM  book live  trades live  age "), "{frame}");
+    assert!(lines[1].contains(" ms  market open") && lines[23].contains("instrument 1 of 2"), "{frame}");
+    assert!(frame.contains("spread ") && frame.contains("last trades"), "{frame}");
+    assert!(frame.contains("1m bars, ") && frame.contains(" O ") && frame.contains('┃'), "{frame}");
     let price = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
     let ladder: Vec<f64> = lines[2..23].iter().filter_map(|line| price(line.get(..38).unwrap_or(line))).collect();
     assert_eq!(ladder.len(), 20, "ten levels of each side: {frame}");

@@ -239,7 +239,9 @@ pub struct Doctor {
 
 /// Look at instruments.
 #[derive(Debug, Args)]
-#[command(after_help = "Keys: Tab, right and left choose the instrument; q, Esc and Ctrl-C end it.")]
+#[command(
+    after_help = "Keys: Tab, right and left choose the instrument; 1 to 9, [ and ] the interval of its bars; q, Esc and Ctrl-C end it."
+)]
 pub struct Watch {
     /// Instrument keys such as BINANCE:BTCUSDT; at most 50.
     #[arg(required = true, num_args = 1..=50, value_name = "SYMBOL")]

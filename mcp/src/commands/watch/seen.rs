@@ -1,18 +1,26 @@
 //! What has been seen so far: the latest answers, and the trades that they told.
 
-use super::asking::{Depth, Envelope, Quote, Quotes, Refused};
+use super::asking::{Answers, Choice, Depth, Envelope, Refused, Table};
 use std::collections::VecDeque;
 
-/// Trades kept of each instrument: more than any terminal shows.
-const TRADES_MAX: usize = 100;
+/// Rows kept of each instrument's trades: more than any terminal shows.
+const TRADES_MAX: usize = 200;
 
-/// A trade that was an instrument's last one when it was asked for.
+/// A row of the tape.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Row {
+    Trade(Trade),
+    /// Between the trades beside it others may have happened that nobody saw here.
+    Hole,
+}
+
+/// A trade as it was answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Trade {
-    pub at: String,
-    pub side: String,
     pub price: String,
     pub qty: String,
+    pub side: String,
+    pub at: String,
 }
 
 /// One instrument.
@@ -21,8 +29,10 @@ pub(super) struct Instrument {
     pub symbol: String,
     /// State of its trades.
     pub trades_state: String,
-    /// The latest first. Between two questions there may have been others.
-    pub trades: VecDeque<Trade>,
+    /// The latest first.
+    pub trades: VecDeque<Row>,
+    /// What its market does, where that is known.
+    pub session: Option<String>,
 }
 
 /// Everything that a frame shows.
@@ -32,6 +42,8 @@ pub(super) struct Seen {
     pub instruments: Vec<Instrument>,
     /// The latest book, and whose it is.
     pub book: Option<(usize, Depth)>,
+    /// The latest bars, or why there are none, and of which choice.
+    pub bars: Option<(Choice, Result<Table, String>)>,
     /// Why the last question was not answered: no price is shown then.
     pub problem: Option<String>,
 }
@@ -43,18 +55,33 @@ impl Seen {
             symbol: symbol.clone(),
             trades_state: String::new(),
             trades: VecDeque::new(),
+            session: None,
         });
-        Seen { envelope: Envelope::default(), instruments: instruments.collect(), book: None, problem: None }
+        Seen {
+            envelope: Envelope::default(),
+            instruments: instruments.collect(),
+            book: None,
+            bars: None,
+            problem: None,
+        }
     }
 
-    /// Takes the answers to a question about the book of `chosen`.
-    pub fn take(&mut self, chosen: usize, asked: Result<(Quotes, Depth), Refused>) {
+    /// Takes the answers to the questions about `choice`.
+    pub fn take(&mut self, choice: Choice, asked: Result<Answers, Refused>) {
         match asked {
-            Ok((quotes, depth)) => {
+            Ok(Answers { quote, depth, bars, session }) => {
                 self.problem = None;
                 self.envelope = depth.envelope.clone();
-                self.book = Some((chosen, depth));
-                self.instruments.iter_mut().zip(quotes.quotes).for_each(|(instrument, quote)| instrument.take(quote));
+                self.book = Some((choice.instrument, depth));
+                if let Some(bars) = bars {
+                    self.bars = Some((choice, bars));
+                }
+                if let Some(instrument) = self.instruments.get_mut(choice.instrument) {
+                    instrument.trades_state = quote.trades_state;
+                    instrument.session = session.or_else(|| instrument.session.take());
+                    let trade = |[price, qty, side, at]: [String; 4]| Row::Trade(Trade { price, qty, side, at });
+                    join(&mut instrument.trades, quote.trades.into_iter().map(trade).collect());
+                }
             }
             Err(refused) => {
                 self.problem = Some(refused.text);
@@ -66,44 +93,89 @@ impl Seen {
     }
 }
 
-impl Instrument {
-    fn take(&mut self, quote: Quote) {
-        self.trades_state = quote.trades_state;
-        let (Some(at), Some(price), Some(qty)) = (quote.last_at, quote.last, quote.last_qty) else { return };
-        let trade = Trade { at, side: quote.last_side.unwrap_or_default(), price, qty };
-        if self.trades.front() != Some(&trade) {
-            self.trades.push_front(trade);
-            self.trades.truncate(TRADES_MAX);
-        }
+/// Puts the latest trades before those that are held, each once; both begin with the latest.
+///
+/// They are joined where the older of the latest are the newest of the held. Where none are (there were more since
+/// than an answer holds, or the engine forgot its trades because it missed some) a hole is left between them.
+fn join(held: &mut VecDeque<Row>, latest: Vec<Row>) {
+    let since = held.iter().position(|row| *row == Row::Hole).unwrap_or(held.len());
+    let is_held = |older: &[Row]| older.len() <= since && older.iter().eq(held.iter().take(older.len()));
+    let fresh = (0..latest.len()).find(|fresh| is_held(&latest[*fresh..]));
+    if fresh.is_none() && since > 0 {
+        held.push_front(Row::Hole);
     }
+    let fresh = fresh.unwrap_or(latest.len());
+    latest.into_iter().take(fresh).rev().for_each(|row| held.push_front(row));
+    held.truncate(TRADES_MAX);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::asking::Quote;
     use super::*;
 
-    fn quote(at: u32) -> Quotes {
-        let text = |text: &str| Some(text.to_owned());
-        let last_at = Some(format!("2026-11-20T09:15:{at:02}.000000000Z"));
-        let quote = Quote { last_at, last: text("1.5"), last_qty: text("2"), ..Quote::default() };
-        Quotes { quotes: vec![quote] }
+    const CHOICE: Choice = Choice { instrument: 0, interval: 1 };
+
+    /// Trades by their numbers, the latest first; 0 is a hole.
+    fn rows(numbers: &[u32]) -> Vec<Row> {
+        let row = |number: &u32| match number {
+            0 => Row::Hole,
+            number => {
+                let text = |text: &str| text.to_owned();
+                Row::Trade(Trade { price: text("1.5"), qty: text("2"), side: text("buy"), at: number.to_string() })
+            }
+        };
+        numbers.iter().map(row).collect()
+    }
+
+    /// What is held after these answers, one after another.
+    fn held(answers: &[&[u32]]) -> Vec<Row> {
+        let mut held = VecDeque::new();
+        answers.iter().for_each(|latest| join(&mut held, rows(latest)));
+        held.into()
     }
 
     #[test]
     fn a_trade_is_shown_once_and_the_latest_first() {
-        let mut seen = Seen::new(&["X:Y".to_owned()]);
-        for at in [1, 1, 2, 2, 3] {
-            seen.take(0, Ok((quote(at), Depth::default())));
-        }
-        let times: Vec<&str> = seen.instruments[0].trades.iter().map(|trade| &trade.at[17..19]).collect();
-        assert_eq!(times, ["03", "02", "01"]);
+        assert_eq!(held(&[&[], &[2, 1], &[2, 1], &[4, 3, 2, 1], &[5, 4, 3]]), rows(&[5, 4, 3, 2, 1]));
+    }
+
+    #[test]
+    fn trades_that_look_alike_are_counted_by_their_place() {
+        assert_eq!(held(&[&[7], &[7, 7], &[8, 7, 7]]), rows(&[8, 7, 7]));
+    }
+
+    #[test]
+    fn a_hole_is_left_where_trades_may_have_been_missed() {
+        assert_eq!(held(&[&[3, 2, 1], &[6, 5, 4]]), rows(&[6, 5, 4, 0, 3, 2, 1]), "more than an answer holds");
+        assert_eq!(held(&[&[2, 1], &[], &[], &[4], &[5, 4]]), rows(&[5, 4, 0, 2, 1]), "forgotten by the engine");
+        assert_eq!(held(&[&[2, 1], &[4], &[5, 4], &[9, 8]]), rows(&[9, 8, 0, 5, 4, 0, 2, 1]), "twice");
     }
 
     #[test]
     fn trades_are_bounded() {
+        let mut held = VecDeque::new();
+        (1..=2 * TRADES_MAX as u32).for_each(|number| join(&mut held, rows(&[number + 1, number])));
+        assert_eq!((held.len(), held.contains(&Row::Hole)), (TRADES_MAX, false));
+    }
+
+    fn answers(trades: &[[&str; 4]]) -> Answers {
+        let trades = trades.iter().map(|row| row.map(str::to_owned)).collect();
+        Answers { quote: Quote { trades, ..Quote::default() }, ..Answers::default() }
+    }
+
+    #[test]
+    fn what_was_not_due_stays() {
         let mut seen = Seen::new(&["X:Y".to_owned()]);
-        (0..2 * TRADES_MAX as u32).for_each(|at| seen.take(0, Ok((quote(at), Depth::default()))));
-        assert_eq!(seen.instruments[0].trades.len(), TRADES_MAX);
+        let known = Answers {
+            bars: Some(Ok(Table::default())),
+            session: Some("open".to_owned()),
+            ..answers(&[["1.5", "2", "buy", "9"]])
+        };
+        seen.take(CHOICE, Ok(known));
+        seen.take(CHOICE, Ok(answers(&[["1.5", "2", "buy", "9"]])));
+        assert_eq!((&seen.instruments[0].trades, seen.bars.is_some()), (&rows(&[9]).into(), true));
+        assert_eq!(seen.instruments[0].session.as_deref(), Some("open"));
     }
 
     #[test]
@@ -116,8 +188,8 @@ mod tests {
             seq: Some(7),
             ..Envelope::default()
         };
-        seen.take(0, Ok((quote(1), Depth { envelope, ..Depth::default() })));
-        seen.take(0, Err(Refused { text: "gone".to_owned(), envelope: None }));
+        seen.take(CHOICE, Ok(Answers { depth: Depth { envelope, ..Depth::default() }, ..Answers::default() }));
+        seen.take(CHOICE, Err(Refused { text: "gone".to_owned(), envelope: None }));
         assert!(seen.book.is_none());
         assert_eq!((seen.problem.as_deref(), seen.envelope.age_ms, seen.envelope.seq), (Some("gone"), None, None));
         assert_eq!((seen.envelope.mode.as_str(), seen.envelope.data.as_str()), ("PAPER", "REAL"));
