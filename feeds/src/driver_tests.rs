@@ -124,7 +124,7 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     let exchange = tokio::spawn(exchange::serve(listener, reserve));
     let venue = Venue::Binance(Market::Spot);
     let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-    let link = Link::new(venue.session(), venue.limits(), connects, 1);
+    let link = Link::new(venue.session_of_recording(), venue.limits(), connects, 1);
     let endpoints = venue.endpoints(Some(&address.to_string())).unwrap();
     let last_trade = text.lines().filter(|line| line.contains("@trade")).count() as u64;
     let (done, finished) = oneshot::channel();
@@ -164,7 +164,7 @@ async fn a_broker_is_told_who_comes() {
         let stream_url = format!("ws://{}/{real_path}", listener.local_addr().unwrap());
         let venue = credentials.venue();
         let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-        let link = Link::new(venue.session_of_recording(), venue.limits(), connects, 1);
+        let link = Link::new(venue.session(), venue.limits(), connects, 1);
         let sink = Applied { engine: fresh(), last_trade: 0, done: None };
         let (_requests, receiver) = mpsc::channel(1);
         let endpoints = Endpoints { stream_url, ..endpoints };
