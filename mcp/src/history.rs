@@ -26,6 +26,21 @@ pub struct History {
     _keeper: Sender<()>,
 }
 
+/// Opens the store beside `tape`.
+///
+/// # Errors
+/// Where its folder or its list of files cannot be used.
+pub fn open(tape: &Path) -> anyhow::Result<Store> {
+    let folder = tape.with_file_name(STORE);
+    Store::open(&folder).with_context(|| {
+        format!(
+            "the tables in {} cannot be opened; where their list is damaged, remove it: they are made again from the tape, as \
+             far back as it goes",
+            folder.display()
+        )
+    })
+}
+
 /// How much is kept, and when there is a warning.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
@@ -43,13 +58,18 @@ pub struct HistoryReader {
 }
 
 impl History {
-    /// Opens the store beside `tape`, and follows the tape into it. A simulated past is stored in the background
+    /// Follows `tape` into its store. A simulated past is stored in the background
     /// where it is not there yet; until then it is made anew for each question.
     ///
     /// # Errors
-    /// Where the store cannot be opened, or a thread is not to be had.
-    pub fn follow(tape: &Path, bounds: Bounds, keep: Keep, past: Option<Arc<Past>>) -> anyhow::Result<History> {
-        let store = Store::open(&tape.with_file_name(STORE))?;
+    /// Where a thread is not to be had.
+    pub fn follow(
+        store: Store,
+        tape: &Path,
+        bounds: Bounds,
+        keep: Keep,
+        past: Option<Arc<Past>>,
+    ) -> anyhow::Result<History> {
         let follower = Follower::start(store.clone(), tape, bounds)?;
         if let Some(past) = past.clone() {
             let store = store.clone();
@@ -128,9 +148,12 @@ impl HistoryReader {
         to: Nanos,
         limit: usize,
     ) -> Result<Vec<Bar>, ParquetStoreError> {
+        // Asked first: what is put into the store meanwhile is then told twice, and not never.
+        let past = self.past.as_ref().filter(|_| !self.store.has_past(&instrument.key));
         let mut found = self.stored(instrument, interval, from, to, limit).await?;
-        if let Some(past) = self.past.as_ref().filter(|_| !self.store.has_past(&instrument.key)) {
+        if let Some(past) = past {
             let mut before = past.bars(instrument, interval, from, to);
+            found.retain(|bar| before.last().is_none_or(|last| bar.start > last.start));
             before.append(&mut found);
             before.drain(..before.len().saturating_sub(limit));
             return Ok(before);
@@ -149,15 +172,23 @@ impl HistoryReader {
         limit: usize,
     ) -> Result<Vec<Bar>, ParquetStoreError> {
         let end = to.min(clock::now().plus(interval.span));
-        let mut reach = interval.span.raw().saturating_mul(4 * limit as i64);
-        loop {
-            let start = from.max(Nanos::new(end.raw().saturating_sub(reach)));
+        let reach = interval.span.raw().saturating_mul(4 * limit as i64);
+        for reach in [reach, reach.saturating_mul(16), reach.saturating_mul(256)] {
+            let start = Nanos::new(end.raw().saturating_sub(reach));
+            if start <= from {
+                break;
+            }
             let found = self.store.bars(instrument, interval, start, to, limit).await?;
-            if found.len() >= limit || start == from {
+            if found.len() >= limit {
                 return Ok(found);
             }
-            reach = reach.saturating_mul(16);
         }
+        self.store.bars(instrument, interval, from, to, limit).await
+    }
+
+    /// Why nothing more is put into tables, once that is so.
+    pub fn failure(&self) -> Option<String> {
+        self.store.failure()
     }
 
     /// How much is stored.

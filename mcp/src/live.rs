@@ -76,11 +76,18 @@ struct Joint {
 }
 
 impl Live {
-    /// Recovers what `tape` holds, and goes on recording there; a market does not wait for the disk.
+    /// Recovers what `tape` holds, and goes on recording there, behind every number up to `stored`, which tables hold
+    /// already; a market does not wait for the disk.
     ///
     /// # Errors
     /// Where the tape cannot be recovered or recorded to.
-    pub fn open(config: Config, tape: &Path, directory: Arc<Directory>, when_full: WhenFull) -> anyhow::Result<Live> {
+    pub fn open(
+        config: Config,
+        tape: &Path,
+        stored: u64,
+        directory: Arc<Directory>,
+        when_full: WhenFull,
+    ) -> anyhow::Result<Live> {
         let mut watch = Watch::default();
         let (mut recorder, recovered) = Recorder::open(tape, config.bounds())?;
         if when_full == WhenFull::Lose {
@@ -89,18 +96,28 @@ impl Live {
         watch.record(recorder);
         let (board_writer, board) = board(config.bounds().instruments_max);
         let recorded_until = recovered.as_ref().map(|recovered| recovered.engine.ts());
-        let mut engine = match recovered {
-            None => Engine::new(Market::new(config.bounds()), 0, clock::now()),
+        let (mut engine, highest_seq) = match recovered {
+            None => (Engine::new(Market::new(config.bounds()), 0, clock::now()), 0),
             Some(recovered) => {
                 if recovered.cut_bytes > 0 {
                     let cut = recovered.cut_bytes;
                     tracing::warn!("{cut} bytes of a half-written block were cut off {}", tape.display());
                 }
-                let mut engine = recovered.engine;
-                engine.restart(recovered.highest_seq, &mut watch)?;
-                engine
+                (recovered.engine, recovered.highest_seq)
             }
         };
+        let behind = engine.ts().since(clock::now()).raw() / Nanos::SECOND.raw();
+        if behind > 0 {
+            tracing::warn!(
+                "the clock is {behind} s behind the recording, whose time stands still until it has caught up"
+            );
+        }
+        if stored > highest_seq {
+            tracing::warn!("{}: tables hold inputs up to {stored}, the tape up to {highest_seq} alone", tape.display());
+        }
+        if recorded_until.is_some() || stored > 0 {
+            engine.restart(highest_seq.max(stored), &mut watch)?;
+        }
         let run = Input::Config { hash: config.hash(), seed: 0, version: VERSION.to_owned() };
         engine.input(clock::now(), &run, &mut watch)?;
         for (id, stream) in engine.market().streams() {

@@ -107,12 +107,14 @@ pub struct BarSeries {
     span: Nanos,
     bars_max: usize,
     bars: VecDeque<Bar>,
+    /// Trades may be missing since the newest bar: the next begins incomplete. So does the very first.
+    is_doubtful: bool,
 }
 
 impl BarSeries {
     /// An empty series which keeps at most `bars_max` bars.
     pub fn new(interval: Interval, bars_max: usize) -> BarSeries {
-        BarSeries { span: interval.span, bars_max, bars: VecDeque::new() }
+        BarSeries { span: interval.span, bars_max, bars: VecDeque::new(), is_doubtful: true }
     }
 
     /// Counts a trade at venue time `at`. A trade older than the oldest kept bar is not counted.
@@ -122,6 +124,8 @@ impl BarSeries {
         let index = match position {
             Some(index) if self.bars[index].start == start => {
                 self.bars[index].fold(price, qty);
+                // Trading goes on in the bar that bears the mark.
+                self.is_doubtful &= index + 1 < self.bars.len();
                 index
             }
             _ => {
@@ -153,8 +157,13 @@ impl BarSeries {
             // A bucket that had passed without a trade: it opens closed and already amended.
             bar.flags.add(BarFlags::CLOSED);
             bar.revision = 1;
-        } else if let Some(previous) = self.bars.back_mut() {
-            previous.flags.add(BarFlags::CLOSED);
+        } else {
+            if std::mem::take(&mut self.is_doubtful) {
+                bar.flags.add(BarFlags::INCOMPLETE);
+            }
+            if let Some(previous) = self.bars.back_mut() {
+                previous.flags.add(BarFlags::CLOSED);
+            }
         }
         // The oldest makes room first, so that the series never grows beyond its bound.
         if self.bars.len() >= self.bars_max {
@@ -177,8 +186,9 @@ impl BarSeries {
         }
     }
 
-    /// Marks the newest bar as lacking trades.
+    /// Trades are missing: in the newest bar, and at the start of the next, unless trading goes on in this one.
     pub fn mark_incomplete(&mut self) {
+        self.is_doubtful = true;
         if let Some(bar) = self.bars.back_mut() {
             bar.flags.add(BarFlags::INCOMPLETE);
         }
@@ -199,7 +209,18 @@ impl BarSeries {
     #[must_use]
     pub fn latest(&self, bars_max: usize) -> BarSeries {
         let skipped = self.bars.len().saturating_sub(bars_max);
-        BarSeries { span: self.span, bars_max, bars: self.bars.iter().skip(skipped).copied().collect() }
+        let bars = self.bars.iter().skip(skipped).copied().collect();
+        BarSeries { bars_max, bars, ..*self }
+    }
+
+    /// True where trades may be missing since the newest bar.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Goes on as [`BarSeries::is_doubtful`] told.
+    pub(crate) fn restore_doubt(&mut self, is_doubtful: bool) {
+        self.is_doubtful = is_doubtful;
     }
 
     /// Puts back a bar that [`BarSeries::iter`] told, after those already there.
@@ -245,7 +266,7 @@ mod tests {
         for (at, price, qty) in [(1_000, 5, 1), (1_500, 9, 2), (1_999, 4, 3), (3_000, 6, 1)] {
             push(&mut series, at, price, qty);
         }
-        assert_eq!(show(&series), ["1s 5/9/4/4 v6 n3 r0 f1", "3s 6/6/6/6 v1 n1 r0 f0"]);
+        assert_eq!(show(&series), ["1s 5/9/4/4 v6 n3 r0 f5", "3s 6/6/6/6 v1 n1 r0 f0"]);
     }
 
     #[test]
@@ -258,9 +279,9 @@ mod tests {
         series.close_until(Nanos::from_millis(2_000).unwrap());
         assert_eq!(series.next_deadline(), None);
         push(&mut series, 1_100, 7, 2);
-        assert_eq!(show(&series), ["1s 5/7/5/7 v3 n2 r1 f1"]);
+        assert_eq!(show(&series), ["1s 5/7/5/7 v3 n2 r1 f5"]);
         push(&mut series, 400, 3, 1);
-        assert_eq!(show(&series), ["0s 3/3/3/3 v1 n1 r1 f1", "1s 5/7/5/7 v3 n2 r1 f1"]);
+        assert_eq!(show(&series), ["0s 3/3/3/3 v1 n1 r1 f1", "1s 5/7/5/7 v3 n2 r1 f5"]);
     }
 
     #[test]
@@ -270,6 +291,28 @@ mod tests {
             push(&mut series, at, 5, 1);
         }
         assert_eq!(show(&series), ["2s 5/5/5/5 v1 n1 r0 f1", "3s 5/5/5/5 v1 n1 r0 f0"]);
+    }
+
+    #[test]
+    fn what_a_gap_may_have_taken_is_marked_on_both_sides_of_it() {
+        let flags =
+            |series: &BarSeries| series.iter().map(|bar| bar.flags.has(BarFlags::INCOMPLETE)).collect::<Vec<_>>();
+        let mut series = BarSeries::new(INTERVALS[0], 10);
+        push(&mut series, 1_500, 5, 1);
+        push(&mut series, 2_000, 5, 1);
+        assert_eq!(flags(&series), [true, false], "the first began before it was listened to");
+        series.mark_incomplete();
+        push(&mut series, 4_700, 5, 1);
+        push(&mut series, 5_000, 5, 1);
+        assert_eq!(flags(&series), [true, true, true, false], "from the loss to where trading goes on");
+        series.mark_incomplete();
+        push(&mut series, 5_900, 5, 1);
+        push(&mut series, 6_000, 5, 1);
+        assert_eq!(flags(&series), [true, true, true, true, false], "within one bar it is that bar alone");
+        series.mark_incomplete();
+        push(&mut series, 2_100, 5, 1);
+        push(&mut series, 7_000, 5, 1);
+        assert_eq!(flags(&series)[4..], [true, true], "a late trade says nothing of where trading goes on");
     }
 
     proptest! {

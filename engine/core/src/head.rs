@@ -20,8 +20,9 @@ use bytes::{Buf, BufMut};
 
 /// The kind of a frame that holds the state of one stream.
 pub const HEAD_KIND: u16 = 69;
-/// Version 2 ends with whether the stream shows the best levels alone; version 1 is read.
-const HEAD_VERSION: u16 = 2;
+/// Version 2 ends with whether the stream shows the best levels alone, version 3 with which series may lack trades since
+/// their newest bar (a bit each); earlier ones are read.
+const HEAD_VERSION: u16 = 3;
 
 /// Why a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +83,8 @@ fn put_stream(id: InstrumentId, stream: &Stream, out: &mut Vec<u8>) {
         put_bars(series, out);
     }
     out.put_u8(stream.shows_best_alone.into());
+    let doubts = stream.bars.iter().enumerate().map(|(bit, series)| u16::from(series.is_doubtful()) << bit);
+    out.put_u16_le(doubts.sum());
 }
 
 fn take_stream(stream: &mut Stream, version: u16, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
@@ -104,6 +107,11 @@ fn take_stream(stream: &mut Stream, version: u16, from: &mut Decoder<'_>) -> Res
         take_bars(series, from)?;
     }
     stream.shows_best_alone = version > 1 && take_flag(from)?;
+    // An earlier version did not know: its bars are taken for what they said.
+    let doubts = if version > 2 { from.get(Buf::try_get_u16_le)? } else { 0 };
+    for (bit, series) in stream.bars.iter_mut().enumerate() {
+        series.restore_doubt(doubts >> bit & 1 == 1);
+    }
     stream.note_bars_due();
     Ok(())
 }

@@ -35,6 +35,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use folds::Folds;
+use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,8 @@ struct Shared {
     /// Held while the catalogue is being replaced.
     changing: Mutex<()>,
     folds: Mutex<Option<Folds>>,
+    /// Why nothing more is put into tables.
+    failure: Mutex<Option<String>>,
     runtime: Option<Runtime>,
 }
 
@@ -114,8 +117,8 @@ impl Store {
             .map_err(io_error(&folder))?;
         let seen = catalogue.last_seq;
         let view = Mutex::new(View { catalogue, seen, ..View::default() });
-        let (changing, folds) = (Mutex::new(()), Mutex::new(None));
-        Ok(Store { shared: Arc::new(Shared { folder, view, changing, folds, runtime: Some(runtime) }) })
+        let (changing, folds, failure) = (Mutex::new(()), Mutex::new(None), Mutex::new(None));
+        Ok(Store { shared: Arc::new(Shared { folder, view, changing, folds, failure, runtime: Some(runtime) }) })
     }
 
     /// A moment of the store of a folder and of the tape that it follows, for whoever only reads: another process
@@ -160,15 +163,31 @@ impl Store {
         Ok(())
     }
 
-    /// Plans a query that only reads, of one moment, with at most `rows_max` rows.
+    /// Answers a query that only reads, of one moment: its first `rows_max` rows, and some of those behind them where
+    /// there are more.
     ///
     /// # Errors
-    /// [`ParquetStoreError`] where it is no such query.
-    pub async fn query(&self, text: &str, rows_max: usize) -> Result<DataFrame, ParquetStoreError> {
+    /// [`ParquetStoreError`] where it is no such query, or fails.
+    pub async fn query(&self, text: &str, rows_max: usize) -> Result<Vec<RecordBatch>, ParquetStoreError> {
+        let Some(runtime) = &self.shared.runtime else { return Ok(Vec::new()) };
         let context = self.session().await?;
         let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let planned = context.sql_with_options(text, reads).await;
-        planned.and_then(|rows| rows.limit(0, Some(rows_max))).map_err(|error| self.query_error(error))
+        let text = text.to_owned();
+        let rows = async move {
+            // No limit is put on the plan: some plans may not have one, and the optimizer of DataFusion 55 fails on others.
+            let mut stream = context.sql_with_options(&text, reads).await?.execute_stream().await?;
+            let (mut batches, mut rows) = (Vec::new(), 0);
+            while rows <= rows_max
+                && let Some(batch) = stream.next().await
+            {
+                let batch = batch?;
+                rows += batch.num_rows();
+                batches.push(batch);
+            }
+            Ok(batches)
+        };
+        let answered = runtime.spawn(rows).await.map_err(|error| DataFusionError::External(Box::new(error)));
+        answered.and_then(|rows| rows).map_err(|error| self.query_error(error))
     }
 
     /// How much there is.
@@ -181,6 +200,23 @@ impl Store {
             hot_rows: hot.map(|batch| batch.num_rows() as u64).sum(),
             days: view.catalogue.days.len(),
         }
+    }
+
+    /// Why nothing more is put into tables, once that is so.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fail(&self, why: String) {
+        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Opens every file that the catalogue names; tells those that cannot be read.
+    pub fn damaged(&self) -> Vec<PathBuf> {
+        let catalogue = Arc::clone(&self.view().catalogue);
+        let files = event_files(self.folder(), &catalogue).into_iter().chain(bar_files(self.folder(), &catalogue));
+        let paths = files.map(|file| file.path);
+        paths.filter(|path| crate::parquet_file::read(path, 1).is_err()).collect()
     }
 
     /// True where bars of `key` from before the tape are in the store.

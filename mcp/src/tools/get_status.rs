@@ -10,6 +10,7 @@ use super::schema::output_schema;
 use crate::clock;
 use crate::data_folder::{COMMIT, VERSION};
 use crate::engine::{FeedView, StatusView};
+use crate::history::HistoryReader;
 use crate::server::Facade;
 use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state, rfc3339};
 use schemars::JsonSchema;
@@ -105,12 +106,15 @@ struct History {
     stored_rows: u64,
     rows_in_memory: u64,
     whole_days: usize,
+    // Why nothing more is put into tables; null while something is.
+    stopped: Option<String>,
 }
 
-impl From<Extent> for History {
-    fn from(extent: Extent) -> History {
-        let Extent { seen, stored_rows, hot_rows, days } = extent;
-        History { seen_seq: seen, stored_rows, rows_in_memory: hot_rows, whole_days: days }
+impl History {
+    fn of(reader: &HistoryReader) -> History {
+        let Extent { seen, stored_rows, hot_rows, days } = reader.extent();
+        let stopped = reader.failure();
+        History { seen_seq: seen, stored_rows, rows_in_memory: hot_rows, whole_days: days, stopped }
     }
 }
 
@@ -124,7 +128,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&[])?;
     let view = facade.ask(facade.engine.status()).await?;
-    let history = facade.history.as_ref().map(|history| history.extent().into());
+    let history = facade.history.as_ref().map(History::of);
     let status = Status { history, ..status(&facade.run, &view, facade.started.elapsed()) };
     Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
 }
@@ -207,10 +211,11 @@ fn text(status: &Status) -> String {
         },
     ));
     lines.extend(status.history.as_ref().map(|history| {
-        let History { seen_seq, stored_rows, rows_in_memory, whole_days } = history;
+        let History { seen_seq, stored_rows, rows_in_memory, whole_days, stopped } = history;
+        let stopped = stopped.as_ref().map_or_else(String::new, |why| format!("; STOPPED: {why}"));
         format!(
             "history: up to seq {seen_seq}, {stored_rows} rows of events in files, {rows_in_memory} in memory, {whole_days} whole \
-             days"
+             days{stopped}"
         )
     }));
     lines.extend(

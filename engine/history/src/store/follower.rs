@@ -65,6 +65,7 @@ impl Follower {
         let failed = crate::parquet_file::io_error(tape);
         let next_segment = store.view().catalogue.next_segment;
         let reader = TapeReader::follow(tape, next_segment);
+        let told = store.clone();
         let thread = std::thread::Builder::new().name("follower".to_owned()).spawn(move || {
             let at_work = std::thread::Builder::new().name("librarian".to_owned());
             let librarian =
@@ -74,8 +75,8 @@ impl Follower {
             let stored = librarian.join().unwrap_or(Err(ParquetStoreError::Stopped));
             let ended = stored.and(followed);
             if let Err(error) = &ended {
-                let error: &dyn std::error::Error = error;
-                tracing::error!(error, "nothing more is put into tables; everything goes on being on the tape");
+                told.fail(in_full(error));
+                tracing::error!("nothing more is put into tables, only onto the tape: {}", in_full(error));
             }
             ended
         });
@@ -102,6 +103,17 @@ impl Drop for Follower {
     fn drop(&mut self) {
         drop(self.end());
     }
+}
+
+/// An error with what it comes from.
+fn in_full(error: &ParquetStoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
 }
 
 /// Reads what has been written to `tape` and is not in the files of `store`, into memory alone.

@@ -76,6 +76,10 @@ impl TableProvider for StoreTable {
 }
 
 fn url(file: &StoredFile) -> Result<ListingTableUrl> {
+    // A listing would leave it out, and its rows with it, without a word.
+    if !file.path.exists() {
+        return Err(DataFusionError::Execution(format!("{} is missing: its rows would be", file.path.display())));
+    }
     // As a URL: in a path, brackets and question marks would be a pattern.
     let url = Url::from_file_path(&file.path)
         .map_err(|()| DataFusionError::Configuration(format!("{} is no usable path", file.path.display())))?;

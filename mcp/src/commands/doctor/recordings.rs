@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::data_folder::{DataFolder, Occupancy};
+use crate::history::{self, STORE};
 use anyhow::Context;
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -22,10 +23,31 @@ pub fn recordings(root: &DataFolder, findings: &mut Vec<Finding>) {
             Ok(Some(segment)) => findings.push(judge(&tape, &segment, is_running)),
             Err(error) => findings.push(Finding::fail(CHECK, format!("{error:#}"), "make it readable")),
         }
+        findings.extend(tables(&tape));
     }
     if findings.len() == before {
         findings.push(Finding::ok(CHECK, "none yet"));
     }
+}
+
+/// The tables beside a tape, where there are any: every file that they name is opened.
+fn tables(tape: &Path) -> Option<Finding> {
+    let folder = tape.with_file_name(STORE);
+    if !folder.is_dir() {
+        return None;
+    }
+    let again =
+        "remove catalogue.json there while nothing runs: they are made again from the tape, as far back as it goes";
+    Some(match history::open(tape) {
+        Err(error) => Finding::fail(CHECK, format!("{error:#}"), again),
+        Ok(store) => match &store.damaged()[..] {
+            [] => Finding::ok(CHECK, format!("{}: every table file can be opened", folder.display())),
+            [first, rest @ ..] => {
+                let text = format!("{} and {} more table files are missing or damaged", first.display(), rest.len());
+                Finding::fail(CHECK, text, again)
+            }
+        },
+    })
 }
 
 /// How a segment reads.

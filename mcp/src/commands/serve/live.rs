@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::data_folder::{DataFolder, Endpoint};
 use crate::directory::Directory;
 use crate::engine;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::listen;
 use crate::live::{Connection, Live, WhenFull};
 use crate::logs;
@@ -59,12 +59,13 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
     let _log = logs::keep(root.path())?;
     let (bearer, keys) = (root.bearer()?, root.keys()?);
     let directory = Arc::new(Directory::default());
-    let live = Live::open(config.clone(), &tape, Arc::clone(&directory), when_full)?;
+    let store = history::open(&tape)?;
+    let live = Live::open(config.clone(), &tape, store.extent().seen, Arc::clone(&directory), when_full)?;
     let plan = match connected {
         Some(plan) => plan,
         None => simulated(options, &live, tape)?,
     };
-    let history = History::follow(&plan.tape, config.bounds(), config.keep(), plan.past)?;
+    let history = History::follow(store, &plan.tape, config.bounds(), config.keep(), plan.past)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
