@@ -147,3 +147,39 @@ fn a_query_that_is_none_is_refused_and_says_why() {
     let csv = run(data, &["query", "--format", "csv", "select 1 as one"]);
     assert_eq!(String::from_utf8_lossy(&csv.stdout), "one\n1\n");
 }
+
+/// A tape that lost its end to an accident, as a person would move a damaged segment away: what is recorded then must
+/// not be taken for what the tables hold already.
+#[test]
+fn a_tape_shorter_than_its_tables_goes_on_behind_them_and_a_missing_table_is_named() {
+    let folder = tempdir().unwrap();
+    let data = folder.path();
+    let (mut process, client) = start(data);
+    wait_for(&client, 20_000);
+    assert!(Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap().success());
+    assert!(process.wait().unwrap().success());
+    let [before, _, last] = census(data);
+    let tape = data.join("sim/tape");
+    for entry in std::fs::read_dir(&tape).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let (mut process, client) = start(data);
+    wait_for(&client, 20_000);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let [rows, inputs, later] = census(data);
+    assert!(rows == inputs && later > last, "{later} after {last}");
+    assert_eq!(rows, before + on_tape(data), "nothing is taken for what was there");
+    assert_eq!(query(data, "select distinct source from bars").len(), 1);
+    assert!(!query(data, "explain select count(*) from trades").is_empty());
+    let recent = data.join("sim/parquet/recent");
+    let events = std::fs::read_dir(&recent).unwrap().map(|entry| entry.unwrap().path());
+    let lost = events.filter(|path| path.to_str().unwrap().contains("events-")).min().unwrap();
+    std::fs::remove_file(&lost).unwrap();
+    let output = run(data, &["query", CENSUS]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains(lost.file_name().unwrap().to_str().unwrap()), "{said}");
+    let doctor = run(data, &["doctor"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(!doctor.status.success() && said.contains("missing or damaged"), "{said}");
+}

@@ -62,7 +62,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "required": ["instrument", "interval"],
         "additionalProperties": false
     });
-    let description = "Bars (open, high, low, close, volume) that start from `from` until `to`, the forming one last. \
+    let description = "Bars that start from `from` until `to`, the forming one last. \
                        Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"interval\": \"1m\"}.";
     ("Bars", description, input, output_schema::<Bars>("bars"))
 }
