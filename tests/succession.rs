@@ -50,6 +50,22 @@ fn successor(data: &Path, old: u64) -> u64 {
     }
 }
 
+/// Waits until the owner, which stands still, has been sent something that it has not read; a while at most.
+fn wait_until_unread(data: &Path) {
+    let address = Client::of(data).address;
+    let port = format!(":{:04X}", address.rsplit(':').next().unwrap().parse::<u16>().unwrap());
+    let began = Instant::now();
+    // proc(5): local address, remote address, state, tx_queue:rx_queue, in hexadecimal.
+    let is_unread = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let unread = columns.get(4).and_then(|queues| queues.split(':').nth(1)).is_some_and(|rx| rx != "00000000");
+        columns.get(1).is_some_and(|local| local.ends_with(&port)) && columns.get(3) == Some(&"01") && unread
+    };
+    while !fs::read_to_string("/proc/net/tcp").unwrap().lines().any(is_unread) && began.elapsed().as_secs() < 3 {
+        sleep(Duration::from_millis(10));
+    }
+}
+
 fn seq(status: &Value) -> u64 {
     status["seq"].as_u64().unwrap()
 }
@@ -94,21 +110,27 @@ fn a_killed_owner_is_succeeded_and_the_recording_goes_on() {
     live(&mut clients[0]);
     clients.push(StdioClient::start(data));
     clients.push(StdioClient::start(data));
-    let (mut written, mut slowest) = (Vec::new(), Duration::ZERO);
+    let (mut written, mut slowest, mut answered) = (Vec::new(), Duration::ZERO, 0);
     while clients.len() > 1 {
         let pid = owner(data).unwrap();
         let at = clients.iter().position(|client| client.pid() == pid).expect("one of us runs the engine");
         let killed = clients.remove(at);
         written.push(clients[0].call("get_status", &json!({}))["recorder"]["written_seq"].as_u64().unwrap());
-        // Stopped first, so that the call is surely under way when the engine dies.
+        // Stopped first, so that the call is under way when the engine dies.
         killed.signal("STOP");
         clients[0].send("tools/call", &json!({"name": "get_status", "arguments": {}}));
-        sleep(Duration::from_secs(1));
+        wait_until_unread(data);
         killed.signal("KILL");
         let began = Instant::now();
         let answer = clients[0].answer();
-        assert_eq!(answer["error"]["data"], json!({"code": "engine_unavailable", "retryable": true}), "{answer}");
-        assert!(answer["error"]["message"].as_str().unwrap().contains("went away"), "{answer}");
+        if answer["result"].is_null() {
+            assert_eq!(answer["error"]["data"], json!({"code": "engine_unavailable", "retryable": true}), "{answer}");
+            assert!(answer["error"]["message"].as_str().unwrap().contains("went away"), "{answer}");
+        } else {
+            // Not under way after all: the owner answered before it stood still, or had not been sent it, and the next did.
+            assert_eq!(answer["result"]["isError"], json!(false), "{answer}");
+            answered += 1;
+        }
         let heir = successor(data, pid);
         assert!(clients.iter().any(|client| client.pid() == heir));
         slowest = slowest.max(began.elapsed());
@@ -125,7 +147,10 @@ fn a_killed_owner_is_succeeded_and_the_recording_goes_on() {
     for (written, (before, _)) in written.iter().zip(&tape.restarts) {
         assert!(before >= written, "{written} was on disk, the tape went on from {before}");
     }
-    println!("{} owners killed; the slowest succession took {} ms", written.len(), slowest.as_millis());
+    let (killed, slowest) = (written.len(), slowest.as_millis());
+    println!(
+        "{killed} owners killed, {answered} of them with the call not under way; the slowest succession took {slowest} ms"
+    );
 }
 
 #[test]

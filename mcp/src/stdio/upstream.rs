@@ -46,27 +46,39 @@ type Find = dyn Fn() -> Result<Endpoint, NoOwner> + Send + Sync;
 
 /// The engine's HTTP endpoint, found when it is needed and again when it has moved.
 pub struct Upstream {
-    client: Client,
+    client: Mutex<Client>,
     find: Box<Find>,
     endpoint: Mutex<Option<Endpoint>>,
     /// What `initialize` agreed on; requests of that era do not repeat it.
     negotiated: Mutex<Option<String>>,
 }
 
+fn client() -> reqwest::Result<Client> {
+    Client::builder()
+        // A proxy from the environment would get the bearer, and could not reach loopback anyway.
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build()
+}
+
 impl Upstream {
     /// An upstream that asks `find` where the engine listens.
     pub fn new(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + Sync + 'static) -> anyhow::Result<Upstream> {
         install_tls_provider();
-        let client = Client::builder()
-            // A proxy from the environment would get the bearer, and could not reach loopback anyway.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build()
-            .context("cannot make an HTTP client")?;
+        let client = Mutex::new(client().context("cannot make an HTTP client")?);
         Ok(Upstream { client, find: Box::new(find), endpoint: Mutex::new(None), negotiated: Mutex::new(None) })
+    }
+
+    /// An engine went away in the middle of a message. Whatever other connections to it are kept open lead nowhere,
+    /// even where the next engine listens at the same address.
+    fn gone(&self, error: &reqwest::Error) -> Failure {
+        if let Ok(fresh) = client() {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        gone(error)
     }
 
     /// Sends a request and passes on what comes back, the answer last.
@@ -106,7 +118,7 @@ impl Upstream {
                 // seen the message, so sending it again is safe.
                 Err(error) if error.is_connect() => {}
                 Ok(response) if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::CONFLICT) => {}
-                other => return other.map_err(|error| gone(&error)),
+                other => return other.map_err(|error| self.gone(&error)),
             }
         }
         self.post_to_found(&headers, &body).await
@@ -122,7 +134,7 @@ impl Upstream {
             match found {
                 Ok(endpoint) => match self.post_to(&endpoint, headers, body).await {
                     Err(error) if error.is_connect() && refused < REFUSED_MAX => refused += 1,
-                    other => return other.map_err(|error| gone(&error)),
+                    other => return other.map_err(|error| self.gone(&error)),
                 },
                 Err(NoOwner::Starting { .. }) if Instant::now() < deadline => {}
                 Err(reason) => return Err(unavailable(&reason)),
@@ -132,7 +144,8 @@ impl Upstream {
     }
 
     async fn post_to(&self, endpoint: &Endpoint, headers: &HeaderMap, body: &str) -> reqwest::Result<Response> {
-        let request = self.client.post(&endpoint.url).headers(headers.clone()).body(body.to_owned());
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let request = client.post(&endpoint.url).headers(headers.clone()).body(body.to_owned());
         request.bearer_auth(endpoint.bearer.expose()).send().await
     }
 
