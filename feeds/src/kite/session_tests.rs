@@ -117,7 +117,8 @@ fn a_full_packet_is_a_live_book_of_five_levels() {
 #[test]
 fn derived_trades_make_bars_and_a_lost_connection_marks_them() {
     let mut harness = Harness::new();
-    for (time, last, volume) in [(TIME, 157_000, 100), (TIME, 157_005, 130), (TIME, 157_000, 150)] {
+    let packets = [(TIME, 157_000, 100), (TIME, 157_000, 110), (TIME + 1, 157_005, 130), (TIME + 1, 157_000, 150)];
+    for (time, last, volume) in packets {
         harness.binary(&frame(&[infy(time, last, volume).bytes()])).unwrap();
     }
     let bars = |harness: &Harness| {
@@ -125,7 +126,7 @@ fn derived_trades_make_bars_and_a_lost_connection_marks_them() {
         let bars = stream.bars[0].iter();
         bars.map(|bar| (bar.volume / 100_000_000, bar.trades, bar.flags.has(BarFlags::INCOMPLETE))).collect::<Vec<_>>()
     };
-    assert_eq!(bars(&harness), [(50, 2, false)]);
+    assert_eq!(bars(&harness), [(10, 1, true), (40, 2, false)], "the first began before it was listened to");
     let mut out = Vec::new();
     harness.session.handle_close(harness.now, &mut out);
     harness.apply(&out);
@@ -135,7 +136,11 @@ fn derived_trades_make_bars_and_a_lost_connection_marks_them() {
     harness.binary(&frame(&[infy(TIME + 30, 157_000, 450).bytes()])).unwrap();
     assert_eq!(harness.state(ID, Family::Book), StreamState::Live);
     assert_eq!(harness.state(ID, Family::Trades), StreamState::Live);
-    assert_eq!(bars(&harness), [(50, 2, false), (300, 1, true)], "the jump is in the first bar seen, marked");
+    assert_eq!(
+        bars(&harness),
+        [(10, 1, true), (40, 2, false), (300, 1, true)],
+        "the jump is in the first bar seen, marked"
+    );
     assert_eq!(
         harness.gaps,
         [(ID, Family::Book, GapCause::Disconnected), (ID, Family::Trades, GapCause::Disconnected)]
