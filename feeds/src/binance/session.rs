@@ -274,9 +274,14 @@ impl BinanceSession {
     }
 }
 
-/// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for.
+/// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for. A side
+/// as long as a snapshot of another depth proves nothing.
 fn whole_sides(levels: &[WireLevel]) -> [bool; 2] {
-    Side::BOTH.map(|side| levels.iter().filter(|level| level.side == side).count() < SNAPSHOT_LEVELS)
+    const OTHER_LIMITS: [usize; 6] = [5, 10, 20, 50, 100, 500];
+    Side::BOTH.map(|side| {
+        let count = levels.iter().filter(|level| level.side == side).count();
+        count < SNAPSHOT_LEVELS && !OTHER_LIMITS.contains(&count)
+    })
 }
 
 #[cfg(test)]

@@ -336,7 +336,8 @@ fn a_snapshot_shorter_than_asked_for_is_the_whole_side() {
         (999, Known::All),
         (1_000, worst),
         (1_001, worst),
-        (100, Known::All),
+        (100, worst),
+        (20, worst),
     ] {
         assert_eq!(known_bids(count), expect, "{count} bids");
     }
