@@ -85,7 +85,7 @@ async def check_list(where, client, is_modern):
     for tool in listed.tools:
         hints = tool.annotations
         is_honest = hints.read_only_hint and not hints.destructive_hint and not hints.open_world_hint
-        is_strict = tool.input_schema["additionalProperties"] is False and tool.output_schema["anyOf"][0]["additionalProperties"] is False
+        is_strict = tool.input_schema["additionalProperties"] is False and tool.output_schema["additionalProperties"] is False
         check(f"{where}: {tool.name} is read-only, strict and described", is_honest and is_strict and tool.description, tool)
     if is_modern:
         check(f"{where}: tools/list may be cached, privately", (listed.ttl_ms or 0) > 0 and listed.cache_scope == "private", listed)
