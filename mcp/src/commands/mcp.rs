@@ -26,7 +26,7 @@ pub fn run(root: DataFolder, owner: &Owner, sources: &Sources) -> anyhow::Result
         root.client_bearer(client)?;
     }
     let shown = Shown { root: root.clone(), client: owner.client.clone() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = match &owner.replay {
         Some(name) => {
             let replay = root.replay(name)?;
