@@ -6,6 +6,7 @@
 
 pub mod codec;
 mod control;
+mod scanner;
 pub mod sequence;
 pub mod session;
 mod symbol;

@@ -4,9 +4,6 @@
 use crate::clock::VenueClock;
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, InstrumentId, Nanos, Price, Qty, Side};
 
-/// Most levels a side that a packet shows.
-pub const LEVELS_MAX: usize = 20;
-
 /// India has had no daylight-saving time since 1945: its days begin at a fixed offset from UTC's.
 pub const INDIA_OFFSET: Nanos = Nanos::new(19_800 * Nanos::SECOND.raw());
 
@@ -27,16 +24,16 @@ pub struct Row {
 
 const NO_ROW: Row = Row { side: Side::Bid, orders: 0, price: Price::ZERO, qty: Qty::ZERO };
 
-/// The visible book: the best levels of both sides, in place, so that decoding allocates nothing.
+/// The visible book: the best levels of both sides, at most `ROWS`, in place, so that decoding allocates nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Depth {
-    rows: [Row; 2 * LEVELS_MAX],
+pub struct Depth<const ROWS: usize> {
+    rows: [Row; ROWS],
     len: usize,
 }
 
-impl Depth {
+impl<const ROWS: usize> Depth<ROWS> {
     /// No level on either side.
-    pub const EMPTY: Depth = Depth { rows: [NO_ROW; 2 * LEVELS_MAX], len: 0 };
+    pub const EMPTY: Depth<ROWS> = Depth { rows: [NO_ROW; ROWS], len: 0 };
 
     /// Adds a row. Venues fill a short side with rows without price or quantity, which are no levels; more rows
     /// than both sides have do not exist.
@@ -64,9 +61,10 @@ impl Depth {
     }
 }
 
-/// One packet in the engine's numbers. What its kind does not carry is `None`.
+/// One packet in the engine's numbers, of a venue that shows at most `ROWS` levels. What its kind does not carry is
+/// `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub struct Packet<const ROWS: usize> {
     /// The venue's clock.
     pub time: Option<Nanos>,
     /// The venue's number of the packet.
@@ -80,12 +78,12 @@ pub struct Packet {
     /// Ohlc, Day, Pressure and Interest.
     pub statistics: [Option<Body>; 4],
     /// The book.
-    pub depth: Option<Depth>,
+    pub depth: Option<Depth<ROWS>>,
 }
 
-impl Packet {
+impl<const ROWS: usize> Packet<ROWS> {
     /// A packet that says nothing.
-    pub const EMPTY: Packet = Packet {
+    pub const EMPTY: Packet<ROWS> = Packet {
         time: None,
         sequence: None,
         last: None,
@@ -158,23 +156,23 @@ impl PacketStream {
     }
 
     /// Takes one packet: a derived trade, then the book, which holds the trade already, then the day's totals.
-    pub fn push(&mut self, now: Nanos, packet: &Packet, out: &mut Vec<Input>) {
+    pub fn push<const ROWS: usize>(&mut self, now: Nanos, packet: &Packet<ROWS>, out: &mut Vec<Input>) {
         if self.is_closed {
             return;
         }
         self.subscribe(out);
-        let packet = &Packet { time: self.clock.believe(packet.time, now), ..*packet };
-        let missed = self.push_trade(now, packet, out);
+        let time = self.clock.believe(packet.time, now);
+        let missed = self.push_trade(now, time, packet, out);
         if let Some((from, to, cause)) = missed {
             // After the trade: the jump went into the newest bar, which this marks.
             self.push_gap(Family::Trades, cause, from, to, out);
         }
         if let Some(depth) = packet.depth.as_ref().filter(|_| self.has(Family::Book)) {
-            self.push_book(now, packet, depth, out);
+            self.push_book(now, time, packet.sequence, depth, out);
         }
         if self.has(Family::Statistics) {
             let bodies = packet.statistics.iter().flatten().copied();
-            self.push_message(Flags::NONE, packet.time, now, bodies, out);
+            self.push_message(Flags::NONE, time, now, bodies, out);
         }
     }
 
@@ -221,19 +219,25 @@ impl PacketStream {
     }
 
     /// Works out a trade; tells what was not seen as it was made, in units of the day's volume.
-    fn push_trade(&mut self, now: Nanos, packet: &Packet, out: &mut Vec<Input>) -> Option<(u64, u64, GapCause)> {
+    fn push_trade<const ROWS: usize>(
+        &mut self,
+        now: Nanos,
+        time: Option<Nanos>,
+        packet: &Packet<ROWS>,
+        out: &mut Vec<Input>,
+    ) -> Option<(u64, u64, GapCause)> {
         let price = packet.last.filter(|&price| price > Price::ZERO)?;
-        let before = self.last.replace((price, packet.time));
+        let before = self.last.replace((price, time));
         let (qty, missed) = match packet.volume {
-            Some(volume) => self.grow(packet.time, volume),
+            Some(volume) => self.grow(time, volume),
             // An index, or a price alone: the new value counts, with no quantity. Without a clock the first one
             // can be as old as it likes.
-            None if packet.time.is_some() => (Qty::from_raw(0).filter(|_| before != self.last), None),
+            None if time.is_some() => (Qty::from_raw(0).filter(|_| before != self.last), None),
             None => (Qty::from_raw(0).filter(|_| before.is_some_and(|(before, _)| before != price)), None),
         };
         self.side = self.aggressor(price, before.map(|(before, _)| before));
         if let Some(qty) = qty {
-            let time = packet.last_time.filter(|_| packet.volume.is_some()).or(packet.time);
+            let time = packet.last_time.filter(|_| packet.volume.is_some()).or(time);
             let (flags, venue_ts) = self.clock.stamp(time, now);
             let body = Body::Trade { side: self.side, price, qty, trade_id: 0 };
             out.push(self.event(flags.with(Flags::DERIVED).with(Flags::LAST), venue_ts, now, body));
@@ -277,13 +281,20 @@ impl PacketStream {
         }
     }
 
-    fn push_book(&mut self, now: Nanos, packet: &Packet, depth: &Depth, out: &mut Vec<Input>) {
+    fn push_book<const ROWS: usize>(
+        &mut self,
+        now: Nanos,
+        time: Option<Nanos>,
+        sequence: Option<u64>,
+        depth: &Depth<ROWS>,
+        out: &mut Vec<Input>,
+    ) {
         self.touch = Side::BOTH.map(|side| depth.best(side));
         let flags = Flags::SNAPSHOT.with(Flags::COMPLETE);
-        let opening = packet.sequence.map(|number| Body::Message { first: number, last: number });
+        let opening = sequence.map(|number| Body::Message { first: number, last: number });
         let level = |row: &Row| Body::Level { side: row.side, orders: row.orders, price: row.price, qty: row.qty };
         let bodies = opening.into_iter().chain([Body::Clear]).chain(depth.rows().iter().map(level));
-        self.push_message(flags, packet.time, now, bodies, out);
+        self.push_message(flags, time, now, bodies, out);
         // Once: that a book is whole again after it was lost. Each packet says for itself that it is.
         if !std::mem::replace(&mut self.is_complete, true) {
             out.push(Input::State { id: self.id, family: Family::Book, fact: Fact::SnapshotComplete });

@@ -1,6 +1,9 @@
 use super::*;
 use proptest::prelude::*;
 
+type Packet = super::Packet<10>;
+type Depth = super::Depth<10>;
+
 const ALL: &[Family] = &[Family::Book, Family::Trades, Family::Statistics];
 
 /// 2021-07-05 10:41:27 IST.

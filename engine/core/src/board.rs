@@ -3,7 +3,7 @@
 //! A slot is 512 bytes, eight cache lines: what most questions need, and no more. Whoever wants deeper
 //! levels, or reads while the writer is in the slot 64 times in a row, asks the engine itself.
 
-use crate::book::{Known, Level, Top};
+use crate::book::{Book, Known, Level, Top};
 use crate::event::{Family, Side};
 use crate::instrument::InstrumentId;
 use crate::price::{Price, Qty};
@@ -85,11 +85,7 @@ impl Snapshot {
     pub fn new(stream: &Stream, seq: u64, ts: Nanos) -> Snapshot {
         let side = |side| {
             let mut levels = [NO_LEVEL; BOARD_LEVELS];
-            let mut count = 0;
-            for (to, level) in levels.iter_mut().zip(stream.book.depth(side, BOARD_LEVELS)) {
-                *to = level;
-                count += 1;
-            }
+            let count = stream.book.fill(side, &mut levels);
             SideSnapshot { known_to: stream.book.known_to(side), levels, count }
         };
         Snapshot {
@@ -139,20 +135,28 @@ impl TradeSnapshot {
 /// A board and the way to write it: it has `instruments_max` slots, and never more.
 pub fn board(instruments_max: usize) -> (BoardWriter, BoardReader) {
     let slots: Arc<[Slot]> = (0..instruments_max).map(|_| Slot::default()).collect();
-    (BoardWriter { slots: Arc::clone(&slots) }, BoardReader { slots })
+    (BoardWriter { slots: Arc::clone(&slots), written: vec![[0; WORDS]; instruments_max] }, BoardReader { slots })
 }
 
 /// The one writer of a board.
 #[derive(Debug)]
 pub struct BoardWriter {
     slots: Arc<[Slot]>,
+    /// What stands in each slot: most messages leave the book as it was.
+    written: Vec<[u64; WORDS]>,
 }
 
 impl BoardWriter {
     /// Publishes a stream that is not amid a message. An id that has no slot is left unpublished.
     pub fn publish(&mut self, id: InstrumentId, stream: &Stream, seq: u64, ts: Nanos) {
-        if let Some(slot) = self.slots.get(id.index()) {
-            slot.0.write(&encode(&Snapshot::new(stream, seq, ts)));
+        if let Some((slot, words)) = self.slots.get(id.index()).zip(self.written.get_mut(id.index())) {
+            if stream.book.is_changed() {
+                put_book(&stream.book, words);
+            }
+            put_rest(stream, words);
+            words[SEQ] = seq;
+            words[TS] = ts.raw() as u64;
+            slot.0.write(words);
         }
     }
 }
@@ -204,6 +208,7 @@ const WORDS: usize = LAST_EVENT + Family::ALL.len();
 // it is known (two bits) and how many levels there are (four), then single bits.
 const KNOWN_BITS: usize = 16;
 const COUNT_BITS: usize = 20;
+const BOOK_MARKS: u64 = 0xfff << KNOWN_BITS;
 const HAS_SEQUENCE: usize = 28;
 const HAS_TRADE: usize = 29;
 const TRADE_SIDE: usize = 30;
@@ -213,24 +218,22 @@ const NO_LEVEL: Level = Level { price: Price::ZERO, qty: Qty::ZERO, orders: 0 };
 /// The lowest `i64` is no time that ever was.
 const NO_TIME: i64 = i64::MIN;
 
-fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
-    let mut words = [0; WORDS];
-    let mut marks = 0u64;
-    words[SEQ] = snapshot.seq;
-    words[TS] = snapshot.ts.raw() as u64;
-    words[BOOK_SEQUENCE] = snapshot.book_sequence.unwrap_or(0);
-    marks |= u64::from(snapshot.book_sequence.is_some()) << HAS_SEQUENCE;
+/// Writes the book's words, and its marks.
+fn put_book(book: &Book, words: &mut [u64; WORDS]) {
+    let mut marks = 0;
+    words[ORDERS..TRADE].fill(0);
     for side in Side::BOTH {
         let at = usize::from(side.code());
-        let SideSnapshot { known_to, levels, count } = snapshot.side(side);
-        let (known, price) = match known_to {
+        let mut levels = [NO_LEVEL; BOARD_LEVELS];
+        let count = book.fill(side, &mut levels);
+        let (known, price) = match book.known_to(side) {
             Known::Nothing => (0, Price::ZERO),
-            Known::To(price) => (1, *price),
+            Known::To(price) => (1, price),
             Known::All => (2, Price::ZERO),
         };
         words[KNOWN_TO + at] = price.raw() as u64;
         marks |= known << (KNOWN_BITS + 2 * at);
-        marks |= (*count as u64) << (COUNT_BITS + 4 * at);
+        marks |= (count as u64) << (COUNT_BITS + 4 * at);
         for (index, level) in levels.iter().enumerate() {
             let [price, qty, orders] = places(side, index);
             words[price] = level.price.raw() as u64;
@@ -238,19 +241,27 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
             words[orders] |= u64::from(level.orders) << (32 * at);
         }
     }
-    if let Some(trade) = &snapshot.last_trade {
+    words[MARKS] = marks;
+}
+
+/// Writes what is not the book's, and leaves the book's marks.
+fn put_rest(stream: &Stream, words: &mut [u64; WORDS]) {
+    let mut marks = words[MARKS] & BOOK_MARKS;
+    words[BOOK_SEQUENCE] = stream.book_sequence.unwrap_or(0);
+    marks |= u64::from(stream.book_sequence.is_some()) << HAS_SEQUENCE;
+    if let Some(trade) = &stream.last_trade {
+        let trade = TradeSnapshot::new(trade);
         let [price, qty, ts] = [trade.price.raw(), trade.qty.raw(), trade.ts.raw()];
         words[TRADE..LAST_EVENT].copy_from_slice(&[price as u64, qty as u64, ts as u64]);
         marks |= 1 << HAS_TRADE;
         marks |= u64::from(trade.side.code()) << TRADE_SIDE;
         marks |= u64::from(trade.is_received) << TRADE_RECEIVED;
     }
-    for (code, (state, last_event)) in snapshot.states.iter().zip(snapshot.last_event).enumerate() {
+    for (code, (state, last_event)) in stream.states.iter().zip(stream.last_event).enumerate() {
         marks |= (*state as u64) << (4 * code);
         words[LAST_EVENT + code] = last_event.map_or(NO_TIME, Nanos::raw) as u64;
     }
     words[MARKS] = marks;
-    words
 }
 
 /// Where a level's price, quantity and orders stand; the two sides share a word of orders.

@@ -90,7 +90,7 @@ fn a_slot_that_was_not_written_and_one_that_is_not_there_say_so() {
 fn the_best_level_is_shown_only_where_it_is_known() {
     let level = |raw| Level { price: Price::from_raw(raw).unwrap(), qty: Qty::from_raw(1).unwrap(), orders: 0 };
     let mut stream = stream();
-    let mut book = Book::new(5);
+    let mut book = Book::new(5, None);
     book.set(Side::Bid, level(9));
     book.set(Side::Ask, level(11));
     book.complete_snapshot();

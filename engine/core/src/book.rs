@@ -6,9 +6,14 @@
 //! is a change that is seen; and a level that the book holds is exact, so one that lies a tick beyond
 //! the end moves the end.
 
+mod ladder;
+mod sorted;
+mod window;
+
 use crate::event::Side;
 use crate::price::{Price, Qty};
-use std::collections::VecDeque;
+use ladder::Ladder;
+use window::Cell;
 
 /// One price level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,30 +58,77 @@ pub enum Known {
 pub struct Book {
     bids: Ladder,
     asks: Ladder,
+    /// Of which every price is a multiple; `None` where no master tells it, or a price was none.
+    tick: Option<Price>,
+    is_off_tick: bool,
+    /// Since it was shown.
+    is_changed: bool,
 }
 
 impl Book {
-    /// An unknown book which keeps at most `levels_max` levels a side.
-    pub fn new(levels_max: usize) -> Book {
-        Book { bids: Ladder::new(Side::Bid, levels_max), asks: Ladder::new(Side::Ask, levels_max) }
+    /// An unknown book which keeps at most `levels_max` levels a side, of an instrument with this tick.
+    pub fn new(levels_max: usize, tick: Option<Price>) -> Book {
+        Book::with_sizes(Sizes::usual(levels_max), tick)
+    }
+
+    pub(crate) fn with_sizes(sizes: Sizes, tick: Option<Price>) -> Book {
+        let (bids, asks) = (Ladder::new(Side::Bid, sizes), Ladder::new(Side::Ask, sizes));
+        let mut book = Book { bids, asks, tick: None, is_off_tick: false, is_changed: true };
+        book.use_tick(tick);
+        book
     }
 
     /// Sets a level's absolute quantity; zero removes it.
+    ///
+    /// A price that is no multiple of the tick shows that the tick is wrong: nothing more is concluded from it.
     pub fn set(&mut self, side: Side, level: Level) {
-        self.side_mut(side).set(level);
+        let mut ticks = 0;
+        if let Some(tick) = self.tick {
+            ticks = level.price.raw() / tick.raw();
+            if ticks * tick.raw() != level.price.raw() {
+                self.lose_tick();
+                self.doubt();
+            }
+        }
+        self.side_mut(side).set(&level, ticks);
+    }
+
+    /// A price was seen that is no multiple of the tick: the master is wrong.
+    pub fn is_off_tick(&self) -> bool {
+        self.is_off_tick
+    }
+
+    /// The master says another tick than before.
+    pub fn retick(&mut self, tick: Option<Price>) {
+        self.use_tick(None);
+        let is_off = |level: Level| tick.is_some_and(|tick| tick > Price::ZERO && level.price.raw() % tick.raw() != 0);
+        let has_off = Side::BOTH.into_iter().any(|side| self.levels(side).any(is_off));
+        self.is_off_tick = has_off;
+        self.use_tick(tick.filter(|_| !self.is_off_tick));
+        self.doubt();
+    }
+
+    /// Goes on without the tick.
+    pub(crate) fn lose_tick(&mut self) {
+        self.is_off_tick = true;
+        self.use_tick(None);
+    }
+
+    fn use_tick(&mut self, tick: Option<Price>) {
+        self.tick = tick.filter(|&tick| tick > Price::ZERO);
+        let tick = self.tick;
+        Side::BOTH.into_iter().for_each(|side| self.side_mut(side).use_tick(tick));
     }
 
     /// Forgets everything: the book is unknown until [`Book::complete_snapshot`].
     pub fn clear(&mut self) {
-        self.bids.clear();
-        self.asks.clear();
+        Side::BOTH.into_iter().for_each(|side| self.side_mut(side).clear());
     }
 
     /// Declares that what the book holds is a snapshot: each side is complete down to its worst level, an
     /// empty one to its end.
     pub fn complete_snapshot(&mut self) {
-        self.bids.complete_snapshot();
-        self.asks.complete_snapshot();
+        Side::BOTH.into_iter().for_each(|side| self.side_mut(side).complete_snapshot());
     }
 
     /// The snapshot that has just been completed holds the whole side.
@@ -90,22 +142,22 @@ impl Book {
     }
 
     /// A venue message has been applied as a whole: works out how far the book is complete now. Without
-    /// a `tick` less can be concluded.
-    pub fn settle(&mut self, tick: Option<Price>) {
+    /// a tick less can be concluded.
+    pub fn settle(&mut self) {
         let top = self.top();
         if top.is_crossed() {
             return;
         }
-        self.bids.extend(top.ask, tick);
-        self.asks.extend(top.bid, tick);
+        self.side_mut(Side::Bid).extend(top.ask);
+        self.side_mut(Side::Ask).extend(top.bid);
     }
 
     /// The tick was wrong: of what is known only that stays which needs no tick. (A bid at or above the best
     /// ask would have been seen.) A snapshot's own reach is given up with it: a new one is needed.
-    pub fn doubt(&mut self) {
+    fn doubt(&mut self) {
         let top = self.top();
-        self.bids.shrink_to(top.ask);
-        self.asks.shrink_to(top.bid);
+        self.side_mut(Side::Bid).shrink_to(top.ask);
+        self.side_mut(Side::Ask).shrink_to(top.bid);
     }
 
     /// True where a side that is not known to be empty has no known level left: the best price could be
@@ -116,7 +168,7 @@ impl Book {
 
     /// True once a snapshot is complete.
     pub fn is_known(&self) -> bool {
-        self.bids.known_to != Known::Nothing && self.asks.known_to != Known::Nothing
+        self.bids.known_to() != Known::Nothing && self.asks.known_to() != Known::Nothing
     }
 
     /// The best `levels` levels of a side, best first; fewer where fewer are known.
@@ -124,9 +176,24 @@ impl Book {
         self.side(side).known().take(levels)
     }
 
+    /// Puts the best known levels of a side into `out`, best first; tells how many.
+    pub(crate) fn fill(&self, side: Side, out: &mut [Level]) -> usize {
+        self.side(side).fill(out)
+    }
+
+    /// True where something has changed since [`Book::note_shown`].
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Everybody has been shown what it holds.
+    pub(crate) fn note_shown(&mut self) {
+        self.is_changed = false;
+    }
+
     /// How far the side is complete.
     pub fn known_to(&self, side: Side) -> Known {
-        self.side(side).known_to
+        self.side(side).known_to()
     }
 
     /// True where less than a tenth of the snapshot's levels is still known on a side: time for a new
@@ -142,23 +209,16 @@ impl Book {
 
     /// Known levels of a side when its snapshot was taken.
     pub(crate) fn snapshot_levels(&self, side: Side) -> u32 {
-        self.side(side).snapshot_levels
+        self.side(side).snapshot_levels()
     }
 
     /// Puts back what [`Book::levels`], [`Book::known_to`] and [`Book::snapshot_levels`] told.
     pub(crate) fn restore(&mut self, side: Side, levels: &[Level], known_to: Known, snapshot_levels: u32) {
-        let ladder = self.side_mut(side);
-        ladder.clear();
+        self.side_mut(side).clear();
         for &level in levels {
-            ladder.set(level);
+            self.set(side, level);
         }
-        // Under a smaller bound than the book's own, levels have just been forgotten.
-        ladder.known_to = match (known_to, ladder.worst()) {
-            (Known::To(_) | Known::All, Some(worst)) if ladder.levels.len() < levels.len() => Known::To(worst.price),
-            _ => known_to,
-        };
-        ladder.known_count = ladder.known().count();
-        ladder.snapshot_levels = snapshot_levels;
+        self.side_mut(side).restore(levels.len(), known_to, snapshot_levels);
     }
 
     fn side(&self, side: Side) -> &Ladder {
@@ -168,7 +228,9 @@ impl Book {
         }
     }
 
+    /// A ladder, to change it.
     fn side_mut(&mut self, side: Side) -> &mut Ladder {
+        self.is_changed = true;
         match side {
             Side::Bid => &mut self.bids,
             Side::Ask => &mut self.asks,
@@ -176,21 +238,26 @@ impl Book {
     }
 }
 
-/// One side, sorted from its worst level to its best: a change near the touch moves few others. Levels are
-/// keyed by rank, which is smaller for a better price on either side.
-///
-/// The array grows with the side, up to its bound, and never shrinks: a side that has been as long before
-/// allocates nothing.
-#[derive(Clone, Debug)]
-struct Ladder {
-    side: Side,
-    levels_max: usize,
-    levels: VecDeque<Rung>,
-    known_to: Known,
-    known_count: usize,
-    snapshot_levels: u32,
+/// How large a book may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Levels kept on each side.
+    pub levels_max: usize,
+    /// A side with more levels than this gets a window.
+    pub window_from: usize,
+    /// Ticks of a window: a power of two, at least 128.
+    pub window_ticks: usize,
 }
 
+impl Sizes {
+    /// The sizes that won on captured books: nine changes in ten fall into such a window, and two of them stay in a
+    /// core's cache.
+    fn usual(levels_max: usize) -> Sizes {
+        Sizes { levels_max, window_from: 64, window_ticks: 16_384 }
+    }
+}
+
+/// A level by its rank, which is smaller for a better price on either side.
 #[derive(Clone, Copy, Debug)]
 struct Rung {
     rank: i64,
@@ -198,187 +265,10 @@ struct Rung {
     orders: u32,
 }
 
-impl Ladder {
-    fn new(side: Side, levels_max: usize) -> Ladder {
-        Ladder {
-            side,
-            levels_max,
-            levels: VecDeque::new(),
-            known_to: Known::Nothing,
-            known_count: 0,
-            snapshot_levels: 0,
-        }
+impl Rung {
+    fn of(cell: Cell, tick: i64) -> Rung {
+        Rung { rank: cell.number * tick, qty: cell.qty, orders: cell.orders }
     }
-
-    fn rank(&self, price: Price) -> i64 {
-        match self.side {
-            Side::Bid => -price.raw(),
-            Side::Ask => price.raw(),
-        }
-    }
-
-    fn price(&self, rank: i64) -> Price {
-        let raw = match self.side {
-            Side::Bid => -rank,
-            Side::Ask => rank,
-        };
-        // A rank is a price or its negative, and the range of prices is symmetric.
-        Price::from_raw(raw).unwrap_or_default()
-    }
-
-    fn level(&self, rung: &Rung) -> Level {
-        Level { price: self.price(rung.rank), qty: rung.qty, orders: rung.orders }
-    }
-
-    /// The worst rank that is still known; `None` where nothing is.
-    fn known_rank(&self) -> Option<i64> {
-        match self.known_to {
-            Known::Nothing => None,
-            Known::To(price) => Some(self.rank(price)),
-            Known::All => Some(i64::MAX),
-        }
-    }
-
-    fn is_known(&self, rank: i64) -> bool {
-        self.known_rank().is_some_and(|known| rank <= known)
-    }
-
-    fn set(&mut self, level: Level) {
-        let rank = self.rank(level.price);
-        let rung = Rung { rank, qty: level.qty, orders: level.orders };
-        let is_there = level.qty != Qty::ZERO;
-        let index = self.worse_than(rank);
-        let was_there = self.levels.get(index).is_some_and(|found| found.rank == rank);
-        match (was_there, is_there) {
-            (true, true) => self.levels[index] = rung,
-            (true, false) => drop(self.levels.remove(index)),
-            (false, true) => self.insert(index, rung),
-            (false, false) => {}
-        }
-        if self.is_known(rank) {
-            self.known_count = self.known_count + usize::from(is_there) - usize::from(was_there);
-        }
-        if self.levels.len() > self.levels_max {
-            self.forget_worst();
-        }
-    }
-
-    fn insert(&mut self, index: usize, rung: Rung) {
-        if self.levels.len() == self.levels.capacity() {
-            // One more than the bound: the worst is forgotten after the insertion.
-            let capacity = (self.levels.len() * 2).max(16).min(self.levels_max + 1);
-            self.levels.reserve_exact(capacity - self.levels.len());
-        }
-        self.levels.insert(index, rung);
-    }
-
-    /// How many levels are worse than `rank`: the place where it stands, or would stand.
-    fn worse_than(&self, rank: i64) -> usize {
-        let (worse, better) = self.levels.as_slices();
-        match better.first() {
-            Some(first) if first.rank > rank => worse.len() + worse_among(better, rank),
-            _ => worse_among(worse, rank),
-        }
-    }
-
-    fn forget_worst(&mut self) {
-        let Some(forgotten) = self.levels.pop_front() else { return };
-        if self.is_known(forgotten.rank) {
-            self.known_count -= 1;
-            self.known_to = self.worst().map_or(Known::Nothing, |worst| Known::To(worst.price));
-        }
-    }
-
-    fn clear(&mut self) {
-        self.levels.clear();
-        self.known_to = Known::Nothing;
-        self.known_count = 0;
-        self.snapshot_levels = 0;
-    }
-
-    fn complete_snapshot(&mut self) {
-        self.known_to = self.worst().map_or(Known::All, |worst| Known::To(worst.price));
-        self.known_count = self.levels.len();
-        self.snapshot_levels = u32::try_from(self.known_count).unwrap_or(u32::MAX);
-    }
-
-    /// A side as long as it may be can have forgotten a part of the snapshot.
-    fn end_snapshot(&mut self) {
-        if matches!(self.known_to, Known::To(_)) && self.levels.len() < self.levels_max {
-            self.known_to = Known::All;
-            self.known_count = self.levels.len();
-        }
-    }
-
-    fn worst(&self) -> Option<Level> {
-        self.levels.front().map(|rung| self.level(rung))
-    }
-
-    fn best(&self) -> Option<Level> {
-        if self.known_to == Known::Nothing {
-            return None;
-        }
-        self.levels.back().map(|rung| self.level(rung))
-    }
-
-    /// Moves the end of what is known outwards: to the best level of the other side, beyond which none of
-    /// this side can stand unseen, and on through levels that follow tick by tick.
-    fn extend(&mut self, other: Option<Level>, tick: Option<Price>) {
-        let Some(mut end) = self.known_rank().filter(|_| matches!(self.known_to, Known::To(_))) else { return };
-        if let Some(other) = other {
-            end = end.max(self.rank(other.price));
-        }
-        if let Some(tick) = tick.filter(|&tick| tick > Price::ZERO) {
-            let mut beyond = self.worse_than(end);
-            while beyond > 0 && self.levels[beyond - 1].rank <= end.saturating_add(tick.raw()) {
-                beyond -= 1;
-                if self.levels[beyond].rank == end.saturating_add(tick.raw()) {
-                    end += tick.raw();
-                    self.known_count += 1;
-                }
-            }
-        }
-        self.known_to = Known::To(self.price(end));
-    }
-
-    fn shrink_to(&mut self, other: Option<Level>) {
-        if let (Known::To(_), Some(other)) = (self.known_to, other) {
-            self.known_to = Known::To(other.price);
-            self.known_count = self.known().count();
-        }
-    }
-
-    fn is_exhausted(&self) -> bool {
-        matches!(self.known_to, Known::To(_)) && self.known_count == 0
-    }
-
-    fn all(&self) -> impl Iterator<Item = Level> {
-        self.levels.iter().rev().map(|rung| self.level(rung))
-    }
-
-    fn known(&self) -> impl Iterator<Item = Level> {
-        // No rank is the lowest i64, so nothing is below it where nothing is known.
-        let end = self.known_rank().unwrap_or(i64::MIN);
-        self.levels.iter().rev().take_while(move |rung| rung.rank <= end).map(|rung| self.level(rung))
-    }
-
-    fn is_too_thin(&self) -> bool {
-        matches!(self.known_to, Known::To(_)) && self.known_count * 10 < self.snapshot_levels as usize
-    }
-}
-
-/// How many of `rungs` are worse than `rank`. The search leaves the touch in growing steps, as most changes
-/// are near it, and ends by halving.
-fn worse_among(rungs: &[Rung], rank: i64) -> usize {
-    let (mut end, mut step) = (rungs.len(), 4);
-    while end > 0 {
-        let probe = end.saturating_sub(step);
-        if rungs[probe].rank > rank {
-            return probe + 1 + rungs[probe + 1..end].partition_point(|rung| rung.rank > rank);
-        }
-        (end, step) = (probe, step * 4);
-    }
-    0
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ fn level(price: i64, qty: i64) -> Level {
 }
 
 fn snapshot(levels_max: usize, bids: &[i64], asks: &[i64]) -> Book {
-    let mut book = Book::new(levels_max);
+    let mut book = Book::new(levels_max, None);
     for &price in bids {
         book.set(Side::Bid, level(price, 1));
     }
@@ -80,7 +80,7 @@ fn forgetting_a_known_level_moves_the_end_inwards() {
 
 #[test]
 fn an_unknown_book_answers_nothing() {
-    let mut book = Book::new(10);
+    let mut book = Book::new(10, None);
     book.set(Side::Bid, level(99, 1));
     assert_eq!(book.top(), Top::default());
     assert_eq!((book.known_to(Side::Bid), book.is_known()), (Known::Nothing, false));
@@ -111,6 +111,7 @@ fn a_side_thins_out_when_less_than_a_tenth_of_the_snapshot_is_left() {
 #[test]
 fn the_other_side_and_the_tick_extend_what_is_known() {
     let mut book = snapshot(50, &[99, 98], &[101, 102, 103]);
+    assert_eq!(book.known_to(Side::Bid), to(98));
     for price in [99, 98] {
         book.set(Side::Bid, level(price, 0));
     }
@@ -118,10 +119,11 @@ fn the_other_side_and_the_tick_extend_what_is_known() {
     book.set(Side::Bid, level(94, 1));
     book.set(Side::Bid, level(92, 1));
     assert!(book.is_exhausted());
-    book.settle(None);
+    book.settle();
     assert_eq!(book.known_to(Side::Bid), to(95), "no bid stands at or above an ask");
     assert!(book.is_exhausted(), "without a tick a bid at 94.5 is possible");
-    book.settle(Price::from_raw(1));
+    book.retick(Price::from_raw(1));
+    book.settle();
     assert_eq!(prices(&book, Side::Bid, 9), [94], "93 may stand unseen, so 92 is not the second bid");
     assert!(!book.is_exhausted());
     book.set(Side::Bid, level(94, 0));
@@ -165,9 +167,9 @@ proptest! {
     /// book shows as known is exactly the venue's best levels.
     #[test]
     fn known_levels_are_the_venues_best(
-        first in proptest::collection::vec((any::<bool>(), 1i64..80, 1i64..9), 1..60),
+        first in proptest::collection::vec((any::<bool>(), 1i64..800, 1i64..9), 1..60),
         snapshot_depth in 1usize..20,
-        changes in proptest::collection::vec((any::<bool>(), 1i64..80, 0i64..3), 0..200),
+        changes in proptest::collection::vec((any::<bool>(), 1i64..800, 0i64..3), 0..200),
         levels_max in 20usize..30,
         has_tick in any::<bool>(),
     ) {
@@ -176,7 +178,8 @@ proptest! {
         for (is_bid, price, qty) in first {
             venue.set(side_of(is_bid), price, qty);
         }
-        let mut book = Book::new(levels_max);
+        let sizes = Sizes { levels_max, window_from: 4, window_ticks: 128 };
+        let mut book = Book::with_sizes(sizes, tick);
         for side in Side::BOTH {
             for &(price, qty) in venue.best(side).iter().take(snapshot_depth) {
                 book.set(side, level(price, qty));
@@ -187,16 +190,16 @@ proptest! {
             for (side, price, qty) in venue.set(side_of(is_bid), price, qty) {
                 book.set(side, level(price, qty));
             }
-            book.settle(tick);
+            book.settle();
             for side in Side::BOTH {
                 let shown: Vec<_> = book.depth(side, 100).map(|l| (l.price.raw(), l.qty.raw())).collect();
                 prop_assert_eq!(&shown[..], &venue.best(side)[..shown.len()]);
                 prop_assert!(book.levels(side).count() <= levels_max);
-                let mut restored = Book::new(levels_max);
+                let mut restored = Book::with_sizes(sizes, tick);
                 let all: Vec<_> = book.levels(side).collect();
                 restored.restore(side, &all, book.known_to(side), book.snapshot_levels(side));
                 prop_assert!(restored.depth(side, 100).eq(book.depth(side, 100)));
-                prop_assert_eq!(restored.side(side).known_count, book.side(side).known_count);
+                prop_assert_eq!(restored.side(side).known_count(), book.side(side).known_count());
             }
         }
     }
@@ -322,45 +325,66 @@ impl Twin {
         let ladder = book.side(self.side);
         assert!(book.levels(self.side).eq(self.all()), "{ladder:?}");
         assert!(book.depth(self.side, usize::MAX).eq(self.known()), "{ladder:?}");
-        let got = (ladder.known_to, ladder.known_count, ladder.snapshot_levels, ladder.best(), ladder.worst());
-        assert_eq!(got, (self.known_to, self.known_count, self.snapshot_levels, self.best(), self.worst()));
+        let got = (ladder.known_to(), ladder.known_count(), ladder.snapshot_levels(), ladder.best());
+        assert_eq!(got, (self.known_to, self.known_count, self.snapshot_levels, self.best()));
         let known_to_a_price = matches!(self.known_to, Known::To(_));
         assert_eq!(ladder.is_exhausted(), known_to_a_price && self.known_count == 0);
         assert_eq!(ladder.is_too_thin(), known_to_a_price && self.known_count * 10 < self.snapshot_levels as usize);
     }
 }
 
+/// What random operations keep to.
+struct Course {
+    span: i64,
+    /// Every price is a multiple of it, but for a few that show the book that it is wrong.
+    tick: i64,
+    /// The book believes in the tick.
+    has_tick: bool,
+}
+
 /// One random operation on a book and its twin: mostly changes, some of them of a whole book.
-/// Every price is a multiple of `tick`, as the market sees to before it passes a tick on.
-fn operate(rng: &mut Pcg64Mcg, span: i64, tick: i64, book: &mut Book, [bids, asks]: &mut [Twin; 2]) {
+fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks]: &mut [Twin; 2]) {
     let is_crossed = |bids: &Twin, asks: &Twin| Top { bid: bids.best(), ask: asks.best() }.is_crossed();
-    match rng.random_range(0..100) {
-        0 => {
+    let Course { span, tick, .. } = *course;
+    match rng.random_range(0..1_000) {
+        0..10 => {
             book.clear();
             bids.clear();
             asks.clear();
         }
-        1..=3 => {
+        10..40 => {
             book.complete_snapshot();
             bids.complete_snapshot();
             asks.complete_snapshot();
         }
-        4..=20 => {
-            let tick = Price::from_raw(tick).filter(|_| rng.random_bool(0.7));
-            book.settle(tick);
+        40..210 => {
+            book.settle();
             if !is_crossed(bids, asks) {
+                let tick = Price::from_raw(tick).filter(|_| course.has_tick);
                 let (bid, ask) = (bids.best(), asks.best());
                 bids.extend(ask, tick);
                 asks.extend(bid, tick);
             }
         }
-        21 => {
+        210..212 => {
             let (bid, ask) = (bids.best(), asks.best());
-            book.doubt();
+            book.retick(Price::from_raw(tick));
             bids.shrink_to(ask);
             asks.shrink_to(bid);
+            let is_off = |level: &Level| level.price.raw() % tick != 0;
+            course.has_tick = ![bids.all(), asks.all()].concat().iter().any(is_off);
+            assert_eq!(book.is_off_tick(), !course.has_tick);
         }
-        22 => {
+        212 if tick > 1 && course.has_tick => {
+            course.has_tick = false;
+            let (bid, ask) = (bids.best(), asks.best());
+            let level = level_of(span / 2 * tick + 1, rng.random_range(0..2), 0);
+            book.set(Side::Bid, level);
+            bids.shrink_to(ask);
+            asks.shrink_to(bid);
+            bids.set(level);
+        }
+        213..223 => {
             let twin = if rng.random() { bids } else { asks };
             let (mut levels, known_to, snapshot_levels) = (twin.all(), twin.known_to, rng.random_range(0..50));
             let beyond = levels.last().map_or(span * tick, |level| level.price.raw());
@@ -386,22 +410,28 @@ fn level_of(price: i64, qty: i64, orders: u32) -> Level {
     Level { orders, ..level(price, qty) }
 }
 
-/// Sorted arrays and trees come to the same book, whatever happens to it.
+/// Whatever happens to it, a book comes to what a tree comes to: without a tick, and with one under windows so
+/// small that the market runs out of them all the time.
 #[test]
 fn a_book_equals_its_naive_twin() {
     let count = crate::cases::count(2_000_000, 20_000_000);
     let mut rng = Pcg64Mcg::seed_from_u64(11);
-    let (mut book, mut twins) = (Book::new(0), Side::BOTH.map(|side| Twin::new(side, 0)));
-    let (mut span, mut tick) = (1, 1);
+    let (mut book, mut twins) = (Book::new(0, None), Side::BOTH.map(|side| Twin::new(side, 0)));
+    let mut course = Course { span: 1, tick: 1, has_tick: false };
+    let mut windows = 0u64;
     for case in 0..count {
         if case % 500 == 0 {
             let levels_max = rng.random_range(0..40);
-            (span, tick) = (rng.random_range(4..80), rng.random_range(1..4));
-            book = Book::new(levels_max);
+            course = Course { span: rng.random_range(4..1_000), tick: rng.random_range(1..4), has_tick: rng.random() };
+            let sizes =
+                Sizes { levels_max, window_from: rng.random_range(0..10), window_ticks: 128 << rng.random_range(0..2) };
+            book = Book::with_sizes(sizes, Price::from_raw(course.tick).filter(|_| course.has_tick));
             twins = Side::BOTH.map(|side| Twin::new(side, levels_max));
         }
-        operate(&mut rng, span, tick, &mut book, &mut twins);
+        operate(&mut rng, &mut course, &mut book, &mut twins);
         twins.iter().for_each(|twin| twin.assert_same(&book));
+        windows += u64::from(book.side(Side::Bid).has_window());
     }
-    println!("{count} operations on a book and its twin: 0 differences");
+    assert!(windows > count / 4 && windows < count, "{windows} of {count}");
+    println!("{count} operations on a book and its twin, {windows} of them with a window: 0 differences");
 }

@@ -9,8 +9,8 @@
 use crate::bar::{BarFlags, BarSeries};
 use crate::book::{Book, Known};
 use crate::event::{Event, Family, Flags, Side};
-use crate::input::encode_body;
-use blake3::{Hash, Hasher};
+use crate::input::{BODY_BYTES_MAX, encode_body};
+use blake3::Hash;
 use bytes::BufMut;
 
 /// The chain of one family: each venue message adds `hash = BLAKE3(hash ‖ message)`.
@@ -18,6 +18,7 @@ use bytes::BufMut;
 pub struct Chain {
     pub(crate) hash: [u8; 32],
     pub(crate) messages: u64,
+    /// The hash before and the message so far; empty between two messages.
     open: Vec<u8>,
 }
 
@@ -34,17 +35,21 @@ impl Chain {
 
     /// Adds an event; the message ends with its `LAST`.
     pub fn absorb(&mut self, event: &Event) {
-        let kind = event.body.kind() as u8;
-        self.open.put_u8(kind);
-        self.open.put_u8(event.flags.bits());
+        let mut bytes = [0; 10 + BODY_BYTES_MAX];
+        let mut rest = &mut bytes[..];
+        rest.put_u8(event.body.kind() as u8);
+        rest.put_u8(event.flags.bits());
         if !event.flags.has(Flags::TIME_RECEIVED) {
-            self.open.put_i64_le(event.venue_ts.raw());
+            rest.put_i64_le(event.venue_ts.raw());
         }
-        encode_body(&event.body, &mut self.open);
+        encode_body(&event.body, &mut rest);
+        let left = rest.len();
+        if self.open.is_empty() {
+            self.open.extend_from_slice(&self.hash);
+        }
+        self.open.extend_from_slice(&bytes[..bytes.len() - left]);
         if event.flags.has(Flags::LAST) {
-            let mut hasher = Hasher::new();
-            hasher.update(&self.hash).update(&self.open);
-            self.hash = *hasher.finalize().as_bytes();
+            self.hash = *blake3::hash(&self.open).as_bytes();
             self.messages += 1;
             self.open.clear();
         }

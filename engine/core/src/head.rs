@@ -72,7 +72,7 @@ fn put_stream(id: InstrumentId, stream: &Stream, out: &mut Vec<u8>) {
         out.put_u64_le(stream.chains[code].messages);
     }
     out.put_u8(stream.was_gapped.into());
-    out.put_u8(stream.is_off_tick.into());
+    out.put_u8(stream.book.is_off_tick().into());
     put_sequence(stream.book_sequence, out);
     put_quote(stream.quote.as_ref(), out);
     put_trade(stream.last_trade.as_ref(), out);
@@ -96,7 +96,9 @@ fn take_stream(stream: &mut Stream, version: u16, from: &mut Decoder<'_>) -> Res
         stream.chains[code] = Chain::from_parts(hash, from.get(Buf::try_get_u64_le)?);
     }
     stream.was_gapped = take_flag(from)?;
-    stream.is_off_tick = take_flag(from)?;
+    if take_flag(from)? {
+        stream.book.lose_tick();
+    }
     stream.book_sequence = take_sequence(from)?;
     stream.quote = take_quote(from)?;
     stream.last_trade = take_trade(from)?;

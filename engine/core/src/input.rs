@@ -174,11 +174,16 @@ impl Input {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Input::Event(event) => {
-                out.put_u32_le(event.id.0);
-                out.put_u8(event.flags.bits());
-                out.put_i64_le(event.venue_ts.raw());
-                out.put_i64_le(event.receive_ts.raw());
-                encode_body(&event.body, out);
+                // Put together in one place first, so that the vector grows once.
+                let mut bytes = [0; 21 + BODY_BYTES_MAX];
+                let mut rest = &mut bytes[..];
+                rest.put_u32_le(event.id.0);
+                rest.put_u8(event.flags.bits());
+                rest.put_i64_le(event.venue_ts.raw());
+                rest.put_i64_le(event.receive_ts.raw());
+                encode_body(&event.body, &mut rest);
+                let left = rest.len();
+                out.put_slice(&bytes[..bytes.len() - left]);
             }
             Input::Define { id, instrument } => {
                 out.put_u32_le(id.0);
@@ -240,8 +245,12 @@ impl Input {
     }
 }
 
-/// Appends the body alone: also what a digest is made of.
-pub(crate) fn encode_body(body: &Body, out: &mut Vec<u8>) {
+/// Longest encoding of a body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 32;
+
+/// Writes the body alone: also what a digest is made of.
+#[inline]
+pub(crate) fn encode_body(body: &Body, out: &mut impl BufMut) {
     match *body {
         Body::Level { side, orders, price, qty } => {
             out.put_u8(side.code());

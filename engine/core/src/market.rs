@@ -232,9 +232,10 @@ impl Market {
     pub fn take_changed(&mut self, mut take: impl FnMut(InstrumentId, &Stream)) {
         let Changed { ids, is_listed } = &mut self.changed;
         ids.retain(|&id| {
-            let stream = &self.streams[id.index()];
+            let stream = &mut self.streams[id.index()];
             if !stream.is_message_open() {
                 take(id, stream);
+                stream.book.note_shown();
                 is_listed[id.index()] = false;
             }
             stream.is_message_open()

@@ -522,7 +522,13 @@ proptest! {
                 market.apply(Nanos::ZERO, &Input::State { id, family, fact: Fact::Subscribed }).unwrap();
             }
         }
+        let shown = |stream: &Stream| {
+            let mut stream = stream.clone();
+            stream.book.note_shown();
+            format!("{stream:?}")
+        };
         let mut taken: Vec<Option<String>> = vec![None; MANY.instruments_max];
+        let mut books = taken.clone();
         for (at, input, takes) in inputs {
             let at = Nanos::new(at);
             let mut passed = market.clone();
@@ -537,14 +543,18 @@ proptest! {
                 let mut seen = Vec::new();
                 market.take_changed(|id, stream| {
                     seen.push(id);
-                    taken[id.index()] = Some(format!("{stream:?}"));
+                    taken[id.index()] = Some(shown(stream));
+                    let mut book = stream.book.clone();
+                    book.note_shown();
+                    let before = books[id.index()].replace(format!("{book:?}"));
+                    assert!(stream.book.is_changed() || before == books[id.index()], "a change that nobody is told");
                 });
                 let count = seen.len();
                 seen.sort();
                 seen.dedup();
                 prop_assert_eq!(count, seen.len(), "each once");
                 for (id, stream) in market.streams().filter(|(_, stream)| !stream.is_message_open()) {
-                    prop_assert_eq!(taken[id.index()].as_ref(), Some(&format!("{stream:?}")));
+                    prop_assert_eq!(taken[id.index()].as_ref(), Some(&shown(stream)));
                 }
                 prop_assert!(seen.iter().all(|id| !market.streams[id.index()].is_message_open()));
             }

@@ -180,6 +180,14 @@ impl Notional {
     }
 }
 
+impl Price {
+    /// The price with a raw value that a price has had before, or its negative: the range is symmetric.
+    pub(crate) const fn from_known_raw(raw: i64) -> Price {
+        debug_assert!(-RAW_LIMIT < raw && raw < RAW_LIMIT);
+        Price(raw)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

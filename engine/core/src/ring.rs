@@ -59,15 +59,20 @@ impl RingConsumer {
     /// # Errors
     /// What `take` gives; the input that it was given is gone then.
     pub fn pop_message<E>(&mut self, mut take: impl FnMut(&Received) -> Result<(), E>) -> Result<usize, E> {
+        let waiting = self.0.slots();
+        let Ok(chunk) = self.0.read_chunk(waiting) else { return Ok(0) };
+        let (first, second) = chunk.as_slices();
         let mut count = 0;
-        while let Ok(received) = self.0.pop() {
-            take(&received)?;
+        let mut result = Ok(());
+        for received in first.iter().chain(second) {
             count += 1;
-            if received.is_last {
+            result = take(received);
+            if result.is_err() || received.is_last {
                 break;
             }
         }
-        Ok(count)
+        chunk.commit(count);
+        result.map(|()| count)
     }
 }
 

@@ -108,9 +108,6 @@ pub struct Stream {
     pub(crate) chains: [Chain; Family::ALL.len()],
     /// A gap was seen that no snapshot has healed yet.
     pub(crate) was_gapped: bool,
-    /// A price was seen that is no multiple of the tick: the master is wrong, and nothing may be concluded
-    /// from it.
-    pub(crate) is_off_tick: bool,
     /// Its book is the venue's best levels and no more ([`Flags::COMPLETE`]).
     pub(crate) shows_best_alone: bool,
     /// A new snapshot was asked for, the book being complete and known ever less far.
@@ -125,8 +122,8 @@ pub struct Stream {
 impl Stream {
     pub(crate) fn new(instrument: Arc<Instrument>, bounds: &Bounds) -> Stream {
         Stream {
+            book: Book::new(bounds.book_levels_max, instrument.tick),
             instrument,
-            book: Book::new(bounds.book_levels_max),
             book_sequence: None,
             quote: None,
             last_trade: None,
@@ -136,7 +133,6 @@ impl Stream {
             states: [StreamState::Closed; 4],
             chains: Default::default(),
             was_gapped: false,
-            is_off_tick: false,
             shows_best_alone: false,
             is_refresh_asked: false,
             message: None,
@@ -148,10 +144,7 @@ impl Stream {
     /// Takes over better facts of the same instrument.
     pub(crate) fn redefine(&mut self, instrument: Arc<Instrument>) {
         if instrument.tick != self.instrument.tick {
-            let mut levels = Side::BOTH.into_iter().flat_map(|side| self.book.levels(side));
-            self.is_off_tick = levels.any(|level| is_off(level.price, instrument.tick));
-            drop(levels);
-            self.book.doubt();
+            self.book.retick(instrument.tick);
         }
         self.instrument = instrument;
     }
@@ -219,10 +212,6 @@ impl Stream {
         match event.body {
             Body::Level { side, orders, price, qty } => {
                 self.book_sequence = sequence.or(self.book_sequence);
-                if !self.is_off_tick && is_off(price, self.instrument.tick) {
-                    self.is_off_tick = true;
-                    self.book.doubt();
-                }
                 self.book.set(side, Level { price, qty, orders });
             }
             Body::Message { .. } => self.book_sequence = sequence,
@@ -267,7 +256,7 @@ impl Stream {
         if !self.book.is_known() || self.state(Family::Book) == StreamState::Closed {
             return;
         }
-        self.book.settle(self.instrument.tick.filter(|_| !self.is_off_tick));
+        self.book.settle();
         let next = if self.book.is_exhausted() {
             StreamState::Syncing
         } else if self.book.top().is_crossed() {
@@ -353,11 +342,14 @@ impl Stream {
     /// When something happens to this stream by the passing of time alone.
     pub(crate) fn next_deadline(&self, stale_after: Nanos) -> Option<Nanos> {
         let stale_after = self.silence_max(stale_after);
-        let stale = Family::ALL
-            .into_iter()
-            .filter(|&family| self.state(family) == StreamState::Live && family != Family::Trades)
-            .filter_map(|family| Some(self.last_event[usize::from(family.code())]?.plus(stale_after)));
-        stale.chain(self.bars_due).min()
+        let mut due = self.bars_due;
+        for family in [Family::Book, Family::Quotes, Family::Statistics] {
+            let last = self.last_event[usize::from(family.code())].filter(|_| self.state(family) == StreamState::Live);
+            if let Some(stale) = last.map(|last| last.plus(stale_after)) {
+                due = Some(due.map_or(stale, |due| due.min(stale)));
+            }
+        }
+        due
     }
 
     /// The bars have changed.
@@ -379,10 +371,6 @@ impl Stream {
             }
         }
     }
-}
-
-fn is_off(price: Price, tick: Option<Price>) -> bool {
-    tick.is_some_and(|tick| tick > Price::ZERO && price.raw() % tick.raw() != 0)
 }
 
 fn sequence(body: &Body) -> Option<u64> {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use tidegate_core::{Body, Nanos, Price, Qty, Side};
 
 use super::{Exchange, Mode};
-use crate::packet::{Depth, LEVELS_MAX, Packet, Row};
+use crate::packet::{self, Row};
 
 /// Longest message that is read, in bytes: far above any packet, for the texts.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -104,6 +104,13 @@ pub(super) fn subject(packet: &[u8]) -> Result<Token, DecodeError> {
     let end = text.iter().position(|&byte| byte == 0).unwrap_or(TOKEN_BYTES);
     Token::new(exchange, &text[..end]).ok_or(DecodeError::Field("token"))
 }
+
+/// Most levels a side that a packet shows.
+const LEVELS_MAX: usize = 20;
+
+/// A packet of this venue.
+pub type Packet = packet::Packet<{ 2 * LEVELS_MAX }>;
+type Depth = packet::Depth<{ 2 * LEVELS_MAX }>;
 
 /// Decodes one binary message, which is one packet.
 ///

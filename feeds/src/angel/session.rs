@@ -1,8 +1,8 @@
 //! An Angel One session: packets in, inputs out.
 
-use super::codec::{self, DecodeError, Text, Token};
+use super::codec::{self, DecodeError, Packet, Text, Token};
 use super::{Exchange, Mode};
-use crate::packet::{Packet, PacketStream, Patience};
+use crate::packet::{PacketStream, Patience};
 use crate::{Action, Decimals, FrameError, Payload, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use tidegate_core::{Nanos, NumberError, Price, Qty, Side};
 
+use super::scanner::scan;
 use super::sequence::Numbers;
 use crate::wire::{Decimals, WireLevel};
 
@@ -139,6 +140,20 @@ pub(super) enum Kind {
     Snapshot,
 }
 
+impl Kind {
+    /// What the name of a combined stream stands for.
+    pub(super) fn of(stream: &str) -> Option<Kind> {
+        let (_, name) = stream.split_once('@')?;
+        Some(match name {
+            "depth" | "depth@100ms" | "depth@250ms" | "depth@500ms" | "depth@0ms" => Kind::Depth,
+            "bookTicker" => Kind::Ticker,
+            "trade" => Kind::Trade(TradeStream::Trade),
+            "aggTrade" => Kind::Trade(TradeStream::AggTrade),
+            _ => return None,
+        })
+    }
+}
+
 fn envelope(frame: &[u8]) -> Result<(Kind, &[u8]), DecodeError> {
     if frame.len() > FRAME_BYTES_MAX {
         return Err(DecodeError::TooLong);
@@ -146,15 +161,7 @@ fn envelope(frame: &[u8]) -> Result<(Kind, &[u8]), DecodeError> {
     let envelope: Envelope<'_> = serde_json::from_slice(frame).map_err(|_| DecodeError::Json)?;
     let Some(stream) = envelope.stream else { return Ok((Kind::Snapshot, frame)) };
     let data = envelope.data.ok_or(DecodeError::Field("data"))?.get().as_bytes();
-    let (_, name) = stream.split_once('@').ok_or(DecodeError::UnknownStream)?;
-    let kind = match name {
-        "depth" | "depth@100ms" | "depth@250ms" | "depth@500ms" | "depth@0ms" => Kind::Depth,
-        "bookTicker" => Kind::Ticker,
-        "trade" => Kind::Trade(TradeStream::Trade),
-        "aggTrade" => Kind::Trade(TradeStream::AggTrade),
-        _ => return Err(DecodeError::UnknownStream),
-    };
-    Ok((kind, data))
+    Ok((Kind::of(stream).ok_or(DecodeError::UnknownStream)?, data))
 }
 
 /// Reads only whom a frame is about: for a frame whose numbers cannot be held.
@@ -171,61 +178,138 @@ pub(super) fn subject(frame: &[u8]) -> Option<(Kind, &str)> {
 /// [`DecodeError`]; `levels` holds nothing of use then.
 pub fn decode<'a>(frame: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
     levels.clear();
+    match scan(frame, levels) {
+        Some(fields) => fields.message(),
+        None => parse(frame, levels),
+    }
+}
+
+/// Decodes one frame however its JSON is written.
+pub(super) fn parse<'a>(frame: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
+    levels.clear();
     let (kind, data) = envelope(frame)?;
-    match kind {
-        Kind::Depth => decode_depth(data, levels),
-        Kind::Ticker => decode_ticker(data),
-        Kind::Trade(stream) => decode_trade(data, stream),
-        Kind::Snapshot => decode_snapshot(data, levels),
-    }
-}
-
-fn decode_depth<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
-    let (fields, decimals) = depth_fields(data, levels)?;
-    let numbers = Numbers {
-        first: fields.first.ok_or(DecodeError::Field("U"))?,
-        last: fields.last.ok_or(DecodeError::Field("u"))?,
-        previous: fields.previous,
+    let fields = match kind {
+        Kind::Depth => Fields::Depth(depth_fields(data, levels)?),
+        Kind::Snapshot => Fields::Snapshot(depth_fields(data, levels)?),
+        Kind::Ticker => Fields::Ticker(ticker_fields(data)?),
+        Kind::Trade(stream) => Fields::Trade(stream, trade_fields(data)?),
     };
-    if numbers.first > numbers.last {
-        return Err(DecodeError::Field("U"));
+    fields.message()
+}
+
+/// The fields of a message, each of its type, as they stand there.
+pub(super) enum Fields<'a> {
+    Depth(DepthFields<'a>),
+    Snapshot(DepthFields<'a>),
+    Ticker(TickerFields<'a>),
+    Trade(TradeStream, TradeFields<'a>),
+}
+
+impl<'a> Fields<'a> {
+    /// What the fields come to, if they make sense.
+    fn message(self) -> Result<Message<'a>, DecodeError> {
+        match self {
+            Fields::Depth(fields) => fields.depth(),
+            Fields::Snapshot(fields) => fields.snapshot(),
+            Fields::Ticker(TickerFields { symbol, last, time, bid, ask, decimals }) => {
+                let time = time.map(|ms| millis(ms, "T")).transpose()?;
+                Ok(Message::Ticker { symbol: named(symbol)?, last, time, bid, ask, decimals })
+            }
+            Fields::Trade(stream, fields) => fields.trade(stream),
+        }
     }
-    // Futures state when the matching engine made the change (T); spot only when it was sent (E).
-    let time = fields.made.or(fields.sent).ok_or(DecodeError::Field("E"))?;
-    let symbol = named(fields.symbol.ok_or(DecodeError::Field("s"))?)?;
-    Ok(Message::Depth { symbol, numbers, time: millis(time, "E")?, decimals })
 }
 
-fn decode_snapshot<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<Message<'a>, DecodeError> {
-    let (fields, decimals) = depth_fields(data, levels)?;
-    let last = fields.snapshot.ok_or(DecodeError::Field("lastUpdateId"))?;
-    let time = fields.made.map(|ms| millis(ms, "T")).transpose()?;
-    let symbol = fields.symbol.map(named).transpose()?;
-    Ok(Message::Snapshot { symbol, last, time, decimals })
+/// The fields of a depth message and of a snapshot.
+#[derive(Default)]
+pub(super) struct DepthFields<'a> {
+    pub symbol: Option<&'a str>,
+    pub first: Option<u64>,
+    pub last: Option<u64>,
+    pub previous: Option<u64>,
+    pub snapshot: Option<u64>,
+    pub sent: Option<i64>,
+    pub made: Option<i64>,
+    pub decimals: Decimals,
 }
 
-fn decode_ticker(data: &[u8]) -> Result<Message<'_>, DecodeError> {
+impl<'a> DepthFields<'a> {
+    fn depth(self) -> Result<Message<'a>, DecodeError> {
+        let numbers = Numbers {
+            first: self.first.ok_or(DecodeError::Field("U"))?,
+            last: self.last.ok_or(DecodeError::Field("u"))?,
+            previous: self.previous,
+        };
+        if numbers.first > numbers.last {
+            return Err(DecodeError::Field("U"));
+        }
+        // Futures state when the matching engine made the change (T); spot only when it was sent (E).
+        let time = self.made.or(self.sent).ok_or(DecodeError::Field("E"))?;
+        let symbol = named(self.symbol.ok_or(DecodeError::Field("s"))?)?;
+        Ok(Message::Depth { symbol, numbers, time: millis(time, "E")?, decimals: self.decimals })
+    }
+
+    fn snapshot(self) -> Result<Message<'a>, DecodeError> {
+        let last = self.snapshot.ok_or(DecodeError::Field("lastUpdateId"))?;
+        let time = self.made.map(|ms| millis(ms, "T")).transpose()?;
+        let symbol = self.symbol.map(named).transpose()?;
+        Ok(Message::Snapshot { symbol, last, time, decimals: self.decimals })
+    }
+}
+
+/// The fields of a best bid and ask.
+pub(super) struct TickerFields<'a> {
+    pub symbol: &'a str,
+    pub last: u64,
+    pub time: Option<i64>,
+    pub bid: WireLevel,
+    pub ask: WireLevel,
+    pub decimals: Decimals,
+}
+
+/// The fields of a trade.
+pub(super) struct TradeFields<'a> {
+    pub symbol: &'a str,
+    /// `t`.
+    pub trade: Option<u64>,
+    /// `a`.
+    pub aggregate: Option<u64>,
+    pub time: i64,
+    pub level: WireLevel,
+    /// `X`.
+    pub kind: Option<&'a str>,
+    pub decimals: Decimals,
+}
+
+impl<'a> TradeFields<'a> {
+    fn trade(self, stream: TradeStream) -> Result<Message<'a>, DecodeError> {
+        let id = match stream {
+            TradeStream::Trade => self.trade.ok_or(DecodeError::Field("t"))?,
+            TradeStream::AggTrade => self.aggregate.ok_or(DecodeError::Field("a"))?,
+        };
+        let TradeFields { symbol, time, level, kind, decimals, .. } = self;
+        let is_fill = kind.is_none_or(|kind| kind == "MARKET") && level.price > Price::ZERO && level.qty > Qty::ZERO;
+        let fill = is_fill.then_some(level);
+        Ok(Message::Trade { symbol: named(symbol)?, stream, id, time: millis(time, "T")?, fill, decimals })
+    }
+}
+
+fn ticker_fields(data: &[u8]) -> Result<TickerFields<'_>, DecodeError> {
     let wire: WireTicker<'_> = serde_json::from_slice(data).map_err(|_| DecodeError::Json)?;
     let mut decimals = Decimals::default();
     let bid = level(Side::Bid, wire.b, wire.b_qty, &mut decimals)?;
     let ask = level(Side::Ask, wire.a, wire.a_qty, &mut decimals)?;
-    let time = wire.time.map(|ms| millis(ms, "T")).transpose()?;
-    Ok(Message::Ticker { symbol: named(wire.s)?, last: wire.u, time, bid, ask, decimals })
+    Ok(TickerFields { symbol: wire.s, last: wire.u, time: wire.time, bid, ask, decimals })
 }
 
-fn decode_trade(data: &[u8], stream: TradeStream) -> Result<Message<'_>, DecodeError> {
+fn trade_fields(data: &[u8]) -> Result<TradeFields<'_>, DecodeError> {
     let wire: WireTrade<'_> = serde_json::from_slice(data).map_err(|_| DecodeError::Json)?;
-    let id = match stream {
-        TradeStream::Trade => wire.t.ok_or(DecodeError::Field("t"))?,
-        TradeStream::AggTrade => wire.a.ok_or(DecodeError::Field("a"))?,
-    };
     // `m`: the buyer was the maker, so the seller was the aggressor.
     let side = if wire.m { Side::Ask } else { Side::Bid };
     let mut decimals = Decimals::default();
     let level = level(side, wire.p, wire.q, &mut decimals)?;
-    let is_fill = wire.kind.is_none_or(|kind| kind == "MARKET") && level.price > Price::ZERO && level.qty > Qty::ZERO;
-    let fill = is_fill.then_some(level);
-    Ok(Message::Trade { symbol: named(wire.s)?, stream, id, time: millis(wire.time, "T")?, fill, decimals })
+    let (trade, aggregate, kind) = (wire.t, wire.a, wire.kind);
+    Ok(TradeFields { symbol: wire.s, trade, aggregate, time: wire.time, level, kind, decimals })
 }
 
 /// A symbol becomes part of keys and folder names.
@@ -251,19 +335,7 @@ fn level(side: Side, price: &str, qty: &str, decimals: &mut Decimals) -> Result<
     Ok(WireLevel { side, price: price.value, qty: qty.value })
 }
 
-/// The fields of a depth message and of a snapshot.
-#[derive(Default)]
-struct DepthFields<'a> {
-    symbol: Option<&'a str>,
-    first: Option<u64>,
-    last: Option<u64>,
-    previous: Option<u64>,
-    snapshot: Option<u64>,
-    sent: Option<i64>,
-    made: Option<i64>,
-}
-
-fn depth_fields<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<(DepthFields<'a>, Decimals), DecodeError> {
+fn depth_fields<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<DepthFields<'a>, DecodeError> {
     let mut sink = LevelSink { levels, decimals: Decimals::default(), error: None, sides: [false; 2] };
     let mut json = serde_json::Deserializer::from_slice(data);
     let fields = DepthSeed(&mut sink).deserialize(&mut json).and_then(|fields| json.end().map(|()| fields));
@@ -271,7 +343,7 @@ fn depth_fields<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<(Dept
         (_, Some(error)) => Err(error),
         (Err(_), None) => Err(DecodeError::Json),
         (Ok(_), None) if sink.sides != [true; 2] => Err(DecodeError::Field("b or a")),
-        (Ok(fields), None) => Ok((fields, sink.decimals)),
+        (Ok(fields), None) => Ok(DepthFields { decimals: sink.decimals, ..fields }),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::Decimals;
-use crate::binance::codec::decode;
+use crate::binance::codec::{decode, parse};
+use crate::binance::scanner::scan;
 use crate::cases;
 use crate::catalog::Catalog;
 use rand::rngs::SmallRng;
@@ -84,8 +85,8 @@ fn damaged_frames_give_what_their_text_says_or_one_error() {
     let mut out = Vec::new();
     session.add("X", InstrumentId(0), Catalog::default().binance(Market::Spot, "X", Decimals::default()));
     session.assume_subscribed("X", &mut out);
-    let mut levels = Vec::new();
-    let (mut messages, mut errors) = (0u64, 0u64);
+    let (mut levels, mut parsed) = (Vec::new(), Vec::new());
+    let (mut messages, mut errors, mut scanned) = (0u64, 0u64, 0u64);
     for case in 0..count {
         let frame = damage(FRAMES[case as usize % FRAMES.len()], &mut rng);
         out.clear();
@@ -94,8 +95,12 @@ fn damaged_frames_give_what_their_text_says_or_one_error() {
             Ok(()) | Err(FrameError::UnknownSymbol { .. }) => messages += 1,
             Err(FrameError::Decode(_)) => errors += 1,
         }
+        let fast = decode(&frame, &mut levels);
+        assert_eq!(fast, parse(&frame, &mut parsed), "case {case}: {}", String::from_utf8_lossy(&frame));
+        assert!(fast.is_err() || levels == parsed, "case {case}: {}", String::from_utf8_lossy(&frame));
+        scanned += u64::from(scan(&frame, &mut Vec::new()).is_some());
         assert!(out.len() <= 100_000, "case {case}: {} inputs from one frame", out.len());
-        if let Ok(Message::Depth { .. } | Message::Snapshot { .. }) = decode(&frame, &mut levels) {
+        if let Ok(Message::Depth { .. } | Message::Snapshot { .. }) = fast {
             assert!(result.is_ok() || matches!(result, Err(FrameError::UnknownSymbol { .. })), "case {case}");
             let texts = levels_of_text(&frame).unwrap_or_else(|| panic!("case {case}: not JSON of this shape"));
             let said: Option<BTreeSet<_>> = texts.iter().map(|(price, qty)| Some((wide(price)?, wide(qty)?))).collect();
@@ -106,5 +111,6 @@ fn damaged_frames_give_what_their_text_says_or_one_error() {
         }
     }
     assert!(messages > count / 100 && errors > count / 10, "{messages} messages, {errors} errors");
-    println!("{count} damaged frames: {messages} messages, {errors} errors, 0 misread");
+    assert!(scanned > count / 100 && scanned < messages, "{scanned} scanned");
+    println!("{count} damaged frames: {messages} messages ({scanned} scanned), {errors} errors, 0 misread");
 }

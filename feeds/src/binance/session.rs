@@ -220,7 +220,7 @@ impl BinanceSession {
                 {
                     symbol.handle_snapshot(self.market, &snapshot, out);
                 }
-                let depth = Depth { numbers, venue_ts: Some(time), receive_ts: now, levels: levels.to_vec() };
+                let depth = Depth { numbers, venue_ts: Some(time), receive_ts: now, levels: levels.into() };
                 needs_snapshot = symbol.handle_depth(self.market, depth, out);
             }
             Message::Snapshot { last, time, .. } => {

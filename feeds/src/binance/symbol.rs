@@ -5,19 +5,20 @@ use super::codec::TradeStream;
 use super::sequence::{Numbers, Verdict};
 use crate::clock::VenueClock;
 use crate::{Decimals, WireLevel};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
 
 /// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
 const WAITING_LEVELS_MAX: usize = 500_000;
 
-/// A depth message that is or was waiting to be applied.
+/// A depth message. One that waits to be applied owns its levels, any other borrows them.
 #[derive(Debug)]
-pub(super) struct Depth {
+pub(super) struct Depth<'a> {
     pub numbers: Numbers,
     pub venue_ts: Option<Nanos>,
     pub receive_ts: Nanos,
-    pub levels: Vec<WireLevel>,
+    pub levels: Cow<'a, [WireLevel]>,
 }
 
 #[derive(Debug)]
@@ -39,16 +40,16 @@ impl Snapshot {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    depths: VecDeque<Depth>,
+    depths: VecDeque<Depth<'static>>,
     levels: usize,
 }
 
 impl Waiting {
     /// Keeps a change; true where more is kept than may be.
-    fn push(&mut self, depth: Depth) -> bool {
+    fn push(&mut self, depth: Depth<'_>) -> bool {
         // An empty change takes room too.
         self.levels += depth.levels.len() + 1;
-        self.depths.push_back(depth);
+        self.depths.push_back(Depth { levels: Cow::Owned(depth.levels.into_owned()), ..depth });
         self.levels > WAITING_LEVELS_MAX
     }
 }
@@ -163,7 +164,7 @@ impl Symbol {
     }
 
     /// Takes a change of the book; true where a snapshot is needed from now on.
-    pub fn handle_depth(&mut self, market: Market, depth: Depth, out: &mut Vec<Input>) -> bool {
+    pub fn handle_depth(&mut self, market: Market, depth: Depth<'_>, out: &mut Vec<Input>) -> bool {
         match &mut self.book {
             Book::Closed => false,
             Book::Waiting(waiting) => {
@@ -309,7 +310,7 @@ impl Symbol {
         out.extend(facts.map(|fact| Input::State { id: self.id, family: Family::Book, fact }));
     }
 
-    fn push_depth(&mut self, depth: &Depth, out: &mut Vec<Input>) {
+    fn push_depth(&mut self, depth: &Depth<'_>, out: &mut Vec<Input>) {
         let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
         let (flags, venue_ts) = self.clock.stamp(depth.venue_ts, depth.receive_ts);
         self.push_message(flags, venue_ts, depth.receive_ts, &opening, &depth.levels, out);

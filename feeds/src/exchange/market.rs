@@ -336,12 +336,8 @@ impl State {
             }
         }
         for (client, protocol) in self.clients.values_mut() {
-            if let Protocol::Kite { waiting } = protocol
-                && !waiting.is_empty()
-                && client.waiting() < FRAMES_MAX
-            {
-                client.tell(now, Message::Binary(kite::frame(waiting.values())), None);
-                waiting.clear();
+            if let Protocol::Kite { waiting } = protocol {
+                send_packets(client, waiting, now);
             }
         }
     }
@@ -372,6 +368,7 @@ impl State {
             Protocol::Kite { waiting } => match kite::read(text) {
                 Ok(request) => {
                     listen_to(&mut self.tickers, &self.market, waiting, number, request);
+                    send_packets(client, waiting, now);
                     None
                 }
                 Err(refusal) => Some(refusal),
@@ -396,6 +393,14 @@ impl State {
         if let Some(answer) = answer {
             client.answer(now, Message::text(answer));
         }
+    }
+}
+
+/// Sends a client of Kite the packets that wait for it, unless it is far behind with reading.
+fn send_packets(client: &mut Client, waiting: &mut BTreeMap<u32, Bytes>, now: Nanos) {
+    if !waiting.is_empty() && client.waiting() < FRAMES_MAX {
+        client.tell(now, Message::Binary(kite::frame(waiting.values())), None);
+        waiting.clear();
     }
 }
 

@@ -127,9 +127,14 @@ async fn hear(client: &mut Raw) -> Message {
     next.await.expect("an answer").unwrap().unwrap()
 }
 
+/// The next text after a request, which packets may come before.
 async fn answer(client: &mut Raw, request: &str) -> String {
     ask(client, request).await;
-    hear(client).await.into_text().unwrap().to_string()
+    loop {
+        if let Message::Text(text) = hear(client).await {
+            return text.to_string();
+        }
+    }
 }
 
 const ALL: &str = r#"{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@trade","btcusdt@bookTicker",

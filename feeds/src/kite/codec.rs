@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tidegate_core::{Body, Nanos, Price, Qty, Side};
 
 use super::Segment;
-use crate::packet::{Depth, Packet, Row};
+use crate::packet::{self, Row};
 
 /// Most instruments on one connection, by the venue's rule.
 pub const TOKENS_MAX: usize = 3_000;
@@ -23,6 +23,10 @@ const FULL: usize = 184;
 const BOOK: usize = 64;
 const ROW: usize = 12;
 const ROWS_A_SIDE: usize = 5;
+
+/// A packet of this venue.
+pub type Packet = packet::Packet<{ 2 * ROWS_A_SIDE }>;
+type Depth = packet::Depth<{ 2 * ROWS_A_SIDE }>;
 
 /// Why a frame is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +88,9 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     let mut rest = packets;
     for _ in 0..u16::from_be_bytes([*high, *low]) {
         let (packet, after) = split(rest)?;
-        decode_packet(packet)?;
+        if !is_good(packet) {
+            decode_packet(packet)?;
+        }
         rest = after;
     }
     if rest.is_empty() { Ok(Message::Packets(Packets(packets))) } else { Err(DecodeError::Long) }
@@ -111,6 +117,15 @@ pub fn put_frame(packet: &[u8], out: &mut Vec<u8>) {
 fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     let [high, low, rest @ ..] = bytes else { return Err(DecodeError::Short) };
     rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))).ok_or(DecodeError::Short)
+}
+
+/// True for a full packet that [`decode_packet`] decodes: a quick look, which finds most of them good.
+fn is_good(packet: &[u8]) -> bool {
+    let Some(packet) = packet.first_chunk::<FULL>().filter(|_| packet.len() == FULL) else { return false };
+    let is_traded = Segment::of(word(packet, 0)).is_some_and(|segment| segment != Segment::Indices);
+    let prices = [4, 12, 28, 32, 36, 40].into_iter().chain((0..2 * ROWS_A_SIDE).map(|row| BOOK + row * ROW + 4));
+    // A price beyond 2³¹ is damage.
+    is_traded && prices.fold(0, |all, at| all | word(packet, at)) >> 31 == 0
 }
 
 fn decode_packet(packet: &[u8]) -> Result<(u32, Packet), DecodeError> {

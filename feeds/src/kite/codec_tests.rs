@@ -269,6 +269,20 @@ proptest! {
         prop_assert_eq!(packet.depth.map(|depth| depth.rows().to_vec()), rows);
     }
 
+    /// Prices are mostly below 2³¹, as most words of a real packet.
+    #[test]
+    fn a_quick_look_finds_just_what_the_decoder_takes(
+        mut bytes in proptest::collection::vec(any::<u8>(), FULL),
+        segment in 0u8..11,
+        high in proptest::collection::vec(0u32..40, FULL / 4),
+    ) {
+        for (at, high) in (0..FULL).step_by(4).zip(high) {
+            bytes[at] = if high == 0 { 0x80 } else { bytes[at] & 0x7f };
+        }
+        bytes[3] = segment;
+        prop_assert_eq!(is_good(&bytes), decode_packet(&bytes).is_ok());
+    }
+
     #[test]
     fn any_bytes_give_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes);

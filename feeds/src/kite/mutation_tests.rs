@@ -76,7 +76,7 @@ fn read(frame: &[u8]) -> Option<Vec<(u32, i128, Option<i128>)>> {
     rest.is_empty().then_some(packets)
 }
 
-fn volume(packet: &crate::packet::Packet) -> Option<i128> {
+fn volume(packet: &crate::kite::codec::Packet) -> Option<i128> {
     packet.statistics.iter().flatten().find_map(|body| match body {
         Body::Day { volume, .. } => Some(i128::from(volume.raw())),
         _ => None,

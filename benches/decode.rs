@@ -1,0 +1,37 @@
+//! Captured frames into messages: `decode/<venue>/<kind>`.
+
+use benches::captures::{self, Binance, Frame};
+use benches::steps;
+use criterion::{Criterion, Throughput};
+
+/// Packets in a frame of Kite.
+const PACKETS: usize = 100;
+
+fn bytes(frames: &[Frame]) -> Throughput {
+    Throughput::Bytes(frames.iter().map(|(_, frame)| frame.len() as u64).sum())
+}
+
+fn main() {
+    let mut criterion = Criterion::default().sample_size(20).configure_from_args();
+    let mut group = criterion.benchmark_group("decode");
+    for (market, capture) in [("binance_spot", Binance::Spot), ("binance_coin_m", Binance::CoinM)] {
+        let Some(frames) = capture.frames(usize::MAX) else { return };
+        for kind in ["@depth", "@bookTicker", "rade\""] {
+            let is_kind = |text: &[u8]| text[..80.min(text.len())].windows(kind.len()).any(|at| at == kind.as_bytes());
+            let frames: Vec<Frame> = frames.iter().filter(|(_, text)| is_kind(text)).cloned().collect();
+            let mut levels = Vec::new();
+            let expect = steps::decode_binance(&frames, &mut levels);
+            group.throughput(bytes(&frames));
+            group.bench_function(format!("{market}/{}", kind.trim_matches(['@', '"'])), |bencher| {
+                bencher.iter(|| assert_eq!(steps::decode_binance(&frames, &mut levels), expect));
+            });
+        }
+    }
+    let Some(frames) = captures::kite_frames(3_000, PACKETS) else { return };
+    let expect = steps::decode_kite(&frames);
+    assert_eq!(expect.1, 3_000);
+    group.throughput(Throughput::Elements(3_000));
+    group.bench_function("kite/full", |bencher| bencher.iter(|| assert_eq!(steps::decode_kite(&frames), expect)));
+    group.finish();
+    criterion.final_summary();
+}

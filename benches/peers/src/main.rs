@@ -1,0 +1,11 @@
+//! Other projects beside ours, on the same captured messages, in turn: cargo run --release
+
+mod book;
+mod decode;
+mod rounds;
+
+fn main() {
+    for table in [decode::measure(), book::measure()].into_iter().flatten() {
+        println!("{table}");
+    }
+}
