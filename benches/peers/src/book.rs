@@ -4,8 +4,13 @@ use crate::rounds::{Contender, Table, compare, timed};
 use benches::captures::{self, Binance, Change};
 use benches::steps;
 use hftbacktest::depth::{BTreeMarketDepth, HashMapMarketDepth, L2MarketDepth, MarketDepth, ROIVectorMarketDepth};
+use nautilus_model::data::{BookOrder, OrderBookDelta};
+use nautilus_model::enums::{BookAction, BookType, OrderSide};
+use nautilus_model::identifiers::InstrumentId;
+use nautilus_model::orderbook::OrderBook;
+use nautilus_model::types::{Price as TheirPrice, Quantity};
 use std::hint::black_box;
-use tidegate_core::{Book, Price, Side};
+use tidegate_core::{Book, Level, Price, Qty, Side};
 
 /// Tick of BTCUSDT, raw and as a float, and its lot.
 const TICK: i64 = 10_000_000;
@@ -35,6 +40,36 @@ fn theirs<D: L2MarketDepth + MarketDepth>(mut depth: D, changes: &[FloatChange],
     sum
 }
 
+/// What NautilusTrader's book is told, made before the clock runs.
+fn deltas(changes: &[Change]) -> Vec<OrderBookDelta> {
+    let id = InstrumentId::from("BTCUSDT.BINANCE");
+    let delta = |(sequence, change): (usize, &Change)| {
+        let Level { price, qty, .. } = change.level;
+        let side = if change.side == Side::Bid { OrderSide::Buy } else { OrderSide::Sell };
+        let action = if qty == Qty::ZERO { BookAction::Delete } else { BookAction::Update };
+        let (price, qty) = (price.raw() as f64 / 1e9, qty.raw() as f64 / 1e8);
+        let order = BookOrder::new(side, TheirPrice::new(price, 2), Quantity::new(qty, 8), (price * 100.0) as u64);
+        OrderBookDelta::new(id, action, order, 0, sequence as u64, 0.into(), 0.into())
+    };
+    changes.iter().enumerate().map(delta).collect()
+}
+
+fn nautilus(deltas: &[OrderBookDelta], ends: &[bool]) -> i64 {
+    let mut book = OrderBook::new(InstrumentId::from("BTCUSDT.BINANCE"), BookType::L2_MBP);
+    let mut sum = 0i64;
+    for (delta, is_last) in deltas.iter().zip(ends) {
+        // A level that is not there cannot be deleted, and says so.
+        let _ = book.apply_delta_unchecked(delta);
+        let (bid, ask) = black_box((book.best_bid_price(), book.best_ask_price()));
+        if *is_last {
+            let raw =
+                |price: Option<TheirPrice>| price.map_or(0, |price| (price.as_f64() * 100.0).round() as i64 * TICK);
+            sum = sum.wrapping_add(raw(bid).wrapping_mul(3).wrapping_add(raw(ask)));
+        }
+    }
+    sum
+}
+
 /// The comparison on the whole spot capture.
 pub fn measure() -> Option<Table> {
     let changes = captures::changes(Binance::Spot, &Binance::Spot.frames(usize::MAX)?);
@@ -45,6 +80,7 @@ pub fn measure() -> Option<Table> {
     };
     let floats: Vec<FloatChange> = changes.iter().map(float).collect();
     let ends: Vec<bool> = changes.iter().map(|change| change.is_last).collect();
+    let deltas = deltas(&changes);
     let contenders: Vec<Contender<'_>> = vec![
         Contender {
             name: "Tidegate Book",
@@ -68,6 +104,7 @@ pub fn measure() -> Option<Table> {
             name: "hftbacktest BTreeMarketDepth",
             run: Box::new(|| timed(|| theirs(BTreeMarketDepth::new(TICK_FLOAT, LOT), &floats, &ends))),
         },
+        Contender { name: "nautilus-model OrderBook", run: Box::new(|| timed(|| nautilus(&deltas, &ends))) },
     ];
     Some(compare("book: change", "change", changes.len(), contenders))
 }

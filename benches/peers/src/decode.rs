@@ -73,10 +73,7 @@ pub fn measure() -> Option<Table> {
         sum(&read.expect("a depth").data)
     };
     let contenders: Vec<Contender<'_>> = vec![
-        Contender {
-            name: "Tidegate decode",
-            run: Box::new(|| timed(|| steps::decode_binance(&frames, &mut levels))),
-        },
+        Contender { name: "Tidegate decode", run: Box::new(|| timed(|| steps::decode_binance(&frames, &mut levels))) },
         Contender { name: "serde_json", run: Box::new(|| timed(|| total(&frames, serde))) },
         Contender { name: "sonic-rs", run: Box::new(|| timed(|| total(&frames, sonic))) },
         Contender { name: "simd-json", run: Box::new(|| timed(|| total(&frames, &mut simd))) },

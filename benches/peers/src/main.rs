@@ -2,10 +2,11 @@
 
 mod book;
 mod decode;
+mod ring;
 mod rounds;
 
 fn main() {
-    for table in [decode::measure(), book::measure()].into_iter().flatten() {
+    for table in [decode::measure(), book::measure(), ring::measure()].into_iter().flatten() {
         println!("{table}");
     }
 }

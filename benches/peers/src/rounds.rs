@@ -64,7 +64,11 @@ fn quantile(values: &[f64], part: f64) -> f64 {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| {} | ns/{} | times ours (quartiles of {ROUNDS} rounds) |\n|---|---|---|", self.title, self.unit)?;
+        writeln!(
+            f,
+            "| {} | ns/{} | times ours (quartiles of {ROUNDS} rounds) |\n|---|---|---|",
+            self.title, self.unit
+        )?;
         for Row { name, ns, ratio: [low, middle, high] } in &self.rows {
             writeln!(f, "| {name} | {ns:.1} | {middle:.2} ({low:.2} to {high:.2}) |")?;
         }

@@ -117,28 +117,39 @@ impl BarSeries {
         BarSeries { span: interval.span, bars_max, bars: VecDeque::new(), is_doubtful: true }
     }
 
-    /// Counts a trade at venue time `at`. A trade older than the oldest kept bar is not counted.
-    pub fn push(&mut self, at: Nanos, time_received: bool, price: Price, qty: Qty) {
-        let start = at.floor(self.span);
+    /// Counts a trade at venue time `at`; true where a bar began with it. A trade older than the oldest kept bar is not
+    /// counted.
+    pub fn push(&mut self, at: Nanos, time_received: bool, price: Price, qty: Qty) -> bool {
+        // Nearly every trade falls into the newest bar.
+        let span = self.span;
+        if let Some(newest) = self.bars.back_mut().filter(|bar| bar.start <= at && at < bar.start.plus(span)) {
+            newest.fold(price, qty);
+            if time_received {
+                newest.flags.add(BarFlags::TIME_RECEIVED);
+            }
+            // Trading goes on in the bar that bears the mark.
+            self.is_doubtful = false;
+            return false;
+        }
+        let start = at.floor(span);
         let position = self.bars.iter().rposition(|bar| bar.start <= start);
-        let index = match position {
+        let (index, begins) = match position {
             Some(index) if self.bars[index].start == start => {
                 self.bars[index].fold(price, qty);
-                // Trading goes on in the bar that bears the mark.
-                self.is_doubtful &= index + 1 < self.bars.len();
-                index
+                (index, false)
             }
             _ => {
                 let index = position.map_or(0, |index| index + 1);
                 if index == 0 && self.bars.len() >= self.bars_max {
-                    return;
+                    return false;
                 }
-                self.insert(index, start, price, qty)
+                (self.insert(index, start, price, qty), true)
             }
         };
         if time_received {
             self.bars[index].flags.add(BarFlags::TIME_RECEIVED);
         }
+        begins
     }
 
     fn insert(&mut self, mut index: usize, start: Nanos, price: Price, qty: Qty) -> usize {

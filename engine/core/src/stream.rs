@@ -229,10 +229,13 @@ impl Stream {
                 let trade = LastTrade { price, qty, side, trade_id, venue_ts, receive_ts };
                 self.last_trade = Some(trade);
                 self.recent_trades.push(trade);
+                let mut begins = false;
                 for series in &mut self.bars {
-                    series.push(event.venue_ts, received, price, qty);
+                    begins |= series.push(event.venue_ts, received, price, qty);
                 }
-                self.note_bars_due();
+                if begins {
+                    self.note_bars_due();
+                }
             }
             // An older statement of the top says nothing any more.
             Body::Quote { .. } if sequence < self.quote.and_then(|quote| quote.venue_sequence) => {}

@@ -2,13 +2,10 @@
 //!
 //! A test binary of its own, as it replaces the allocator.
 
-#![allow(unsafe_code, reason = "an allocator that counts is the only way to prove that nobody allocates")]
 #![allow(clippy::unwrap_used, reason = "a test, all of it")]
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use tidegate_core::{
     Body, Bounds, Engine, Event, Fact, Family, Flags, Inlets, Input, Instrument, InstrumentId, Market, Nanos, Price,
     Qty, RingProducer, Settlement, Side, Stamped, StreamState, Terms, board, ring,
@@ -18,46 +15,10 @@ use tidegate_core::{
 #[path = "../../../tests/cases.rs"]
 mod cases;
 
-struct Counting;
+#[path = "../../../tests/allocations.rs"]
+mod allocations;
 
-thread_local! {
-    /// Allocations of this thread; the harness has threads of its own.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count_one() {
-    ALLOCATIONS.with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to `System` as it came; the counter is a plain cell without a destructor, whose
-// first use allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as in `alloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one();
-        // SAFETY: as in `alloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
+use allocations::allocations;
 
 const INSTRUMENTS: u32 = 8;
 const LEVELS_MAX: usize = 200;

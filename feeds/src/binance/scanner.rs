@@ -44,7 +44,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    #[inline]
+    #[inline(always)]
     fn eat(&mut self, text: &[u8]) -> Option<()> {
         self.rest = self.rest.strip_prefix(text)?;
         Some(())
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
         Some(TradeFields { symbol: symbol?, trade, aggregate, time: time?, level, kind, decimals })
     }
 
-    #[inline]
+    #[inline(always)]
     fn levels(&mut self, side: Side, levels: &mut Vec<WireLevel>, decimals: &mut Decimals) -> Option<()> {
         self.eat(b"[")?;
         if self.eat(b"]").is_some() {
@@ -215,7 +215,7 @@ impl<'a> Scanner<'a> {
         (!starts_with_zero && !is_longer).then_some(high * POWERS[count] as u64 + low)
     }
 
-    #[inline]
+    #[inline(always)]
     fn price(&mut self) -> Option<Parsed<Price>> {
         let before = self.rest;
         let fast = self.decimal(Price::SCALE);
@@ -223,7 +223,7 @@ impl<'a> Scanner<'a> {
         fast.or_else(|| Price::parse(self.number_text(before)?).ok().filter(|price| price.value >= Price::ZERO))
     }
 
-    #[inline]
+    #[inline(always)]
     fn qty(&mut self) -> Option<Parsed<Qty>> {
         let before = self.rest;
         let fast = self.decimal(Qty::SCALE);
@@ -233,7 +233,7 @@ impl<'a> Scanner<'a> {
 
     /// A decimal number up to its closing quote, in units of `10^-scale`, and how many decimals are written; at most
     /// eight digits on either side of the point.
-    #[inline]
+    #[inline(always)]
     fn decimal(&mut self, scale: u8) -> Option<(i64, u8)> {
         let (count, whole) = digits(self.rest);
         let next = *self.rest.get(count)?;
@@ -275,7 +275,7 @@ fn wire_level(side: Side, price: Parsed<Price>, qty: Parsed<Qty>, decimals: &mut
 /// How many of the next eight bytes are digits, and the number that they are.
 ///
 /// All eight are looked at in one word: D. Lemire, "Quickly parsing eight digits", 2018.
-#[inline]
+#[inline(always)]
 fn digits(bytes: &[u8]) -> (usize, u64) {
     let word = bytes.first_chunk().map_or_else(|| last_word(bytes), |chunk| u64::from_le_bytes(*chunk));
     let values = word ^ 0x3030_3030_3030_3030;

@@ -222,8 +222,10 @@ impl Wire<'_> {
     }
 }
 
+/// The length is known to hold it.
+#[inline]
 fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    bytes[at..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word))
 }
 
 /// One decoded text.

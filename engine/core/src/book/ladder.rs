@@ -141,7 +141,7 @@ impl Ladder {
         let Some(forgotten) = self.worst_rung() else { return };
         match (&mut self.near, self.tick) {
             (Some(near), Some(tick)) if self.far.is_empty() => {
-                drop(near.set(Cell { number: forgotten.rank / tick, qty: Qty::ZERO, orders: 0 }))
+                let _ = near.set(Cell { number: forgotten.rank / tick, qty: Qty::ZERO, orders: 0 });
             }
             _ => drop(self.far.pop_worst()),
         }

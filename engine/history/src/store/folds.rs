@@ -87,7 +87,9 @@ impl Folds {
                     && let Some(fold) = self.streams.get_mut(event.id.index())
                 {
                     let received = event.flags.has(Flags::TIME_RECEIVED);
-                    fold.push(self.passed, event.venue_ts, |series| series.push(event.venue_ts, received, price, qty));
+                    fold.push(self.passed, event.venue_ts, |series| {
+                        series.push(event.venue_ts, received, price, qty);
+                    });
                 }
             }
             Input::Define { id, instrument } if id.index() == self.streams.len() => self.streams.push(Fold {
