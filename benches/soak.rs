@@ -73,7 +73,7 @@ fn instruments() -> Vec<(String, Instrument)> {
     (0..BOOKS).map(book).chain((0..KITE_INSTRUMENTS).map(share)).collect()
 }
 
-/// Every 100 ms a packet of each instrument, with another price and volume each time.
+/// Within every 100 ms a packet of each instrument, with another price and volume each time.
 fn kite(mut connection: Connection<'_>, seconds: u64, shares: &[(String, Instrument)]) {
     let mut frames = captures::kite_frames(KITE_INSTRUMENTS, PACKETS).expect("the packet is there");
     let mut session = KiteSession::new(Mode::Full);
@@ -83,8 +83,10 @@ fn kite(mut connection: Connection<'_>, seconds: u64, shares: &[(String, Instrum
     let mut inputs = Vec::new();
     let rounds = seconds * 1_000 / KITE_EVERY.as_millis() as u64;
     for round in 0..rounds {
-        connection.wait_until(KITE_EVERY * round as u32);
-        for frame in &mut frames {
+        let parts = frames.len() as u32;
+        for (part, frame) in (0..).zip(&mut frames) {
+            // Each instrument in its own part of the interval, as they come from a market.
+            connection.wait_until(KITE_EVERY * round as u32 + KITE_EVERY * part / parts);
             for packet in frame[2..].chunks_exact_mut(2 + 184) {
                 for (at, add) in [(2 + 4, (round % 2) as u32), (2 + 16, 1)] {
                     let value = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
