@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use tidegate_core::{Body, Event, Input, InstrumentId, Level, Nanos, Side};
 use tidegate_feeds::binance::{self, BinanceSession};
-use tidegate_feeds::capture::{Line, Reader};
+use tidegate_feeds::capture::{Format, Line, Reader};
 use tidegate_feeds::catalog::Catalog;
 use tidegate_feeds::{FrameError, Payload, Session};
 
@@ -46,18 +46,8 @@ impl Binance {
             Binance::Spot => "binance_spot/spot_btcusdt_20240808.gz",
             Binance::CoinM => "binance_coinm/cm_btcusd_perp_20240808.gz",
         };
-        let mut reader =
-            Reader::new(File::open(folder()?.join(file)).expect("the capture is there")).expect("readable");
-        let mut frames = Vec::new();
-        while let Some(line) = reader.next_line().expect("it is whole") {
-            if let Line::Frame { receive_ts, frame } = line {
-                frames.push((receive_ts, frame.to_vec()));
-            }
-            if frames.len() == count {
-                break;
-            }
-        }
-        Some(frames)
+        let file = File::open(folder()?.join(file)).expect("the capture is there");
+        Some(read(Reader::new(file).expect("readable"), count))
     }
 }
 
@@ -133,6 +123,25 @@ pub fn changes(capture: Binance, frames: &[Frame]) -> Vec<Change> {
         _ => None,
     };
     events.filter_map(change).collect()
+}
+
+/// The frames of the Kraken capture: books of the first version of its protocol.
+pub fn kraken_frames() -> Option<Vec<Frame>> {
+    let file = File::open(folder()?.join("kraken/KRAKEN.ws.50.0")).expect("the capture is there");
+    Some(read(Reader::with_format(file, Format::Seconds).expect("readable"), usize::MAX))
+}
+
+fn read(mut reader: Reader, count: usize) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some(line) = reader.next_line().expect("it is whole") {
+        if let Line::Frame { receive_ts, frame } = line {
+            frames.push((receive_ts, frame.to_vec()));
+        }
+        if frames.len() == count {
+            break;
+        }
+    }
+    frames
 }
 
 /// Frames as Kite sends them: each of `packets` full packets, the captured one under tokens of its own.

@@ -1,7 +1,7 @@
 //! A busy day for one engine: 3,000 instruments of Kite with ten packets a second each, and 20 books of Binance at the
 //! rate of the capture's busiest second, recorded to disk. `soak [seconds]`, 600 by default.
 //!
-//! Prints what was left out, which must be nothing, how long messages took, and what an instrument takes in memory.
+//! Prints what was left out, which must be nothing, and how long messages took.
 //! Where the capture ends it begins again, as after a lost connection: its gaps are the only ones there may be.
 
 use benches::captures::{self, Binance, Frame};
@@ -185,14 +185,6 @@ fn serve(
     }
 }
 
-/// Resident memory, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1_024
-}
-
 fn main() {
     let seconds = std::env::args().nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(600);
     let Some(frames) = Binance::Spot.frames(usize::MAX) else { return };
@@ -204,7 +196,6 @@ fn main() {
     let (writer, _reader) = board(BOUNDS.instruments_max);
     let (left_out, is_over, began, first) = (AtomicU64::new(0), AtomicBool::new(false), Instant::now(), frames[0].0);
     let now = move || first.plus(Nanos::new(began.elapsed().as_nanos() as i64));
-    let before = resident();
     let mut engine = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
     let instruments = instruments();
     for (id, (_, instrument)) in (0..).map(InstrumentId).zip(&instruments) {
@@ -223,7 +214,6 @@ fn main() {
         is_over.store(true, Ordering::Release);
         engine.join().expect("the engine's thread")
     });
-    let after = resident();
     let counters = engine.market().counters();
     let rate = peak(&frames);
     let report = watch.recorder.finish().expect("the disk takes it");
@@ -235,7 +225,5 @@ fn main() {
     println!("recorded {} inputs, {:.2} bytes each", report.inputs, report.bytes as f64 / report.inputs as f64);
     let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
     println!("receipt to board, in us: p50 {:.0}, p99 {:.0}, p99.9 {:.0}", micros(0.5), micros(0.99), micros(0.999));
-    let each = after.saturating_sub(before) / 1_024 / instruments.len() as u64;
-    println!("memory: {each} KiB an instrument, rings, frames and recorder's buffers included");
     assert_eq!((left_out.into_inner(), report.full), (0, 0), "nothing is left out");
 }
