@@ -116,7 +116,10 @@ fn serve(ring: RingConsumer, wait: Wait, clock: Clock, is_over: &AtomicBool) -> 
         received.drain(..).for_each(|at| times.saturating_record(now.since(at).raw().max(1) as u64));
         while let Some(Effect::Resnapshot(_)) = engine.market_mut().poll_effect() {}
         match (applied, wait) {
-            (0, _) if ends => return times,
+            (0, _) if ends => {
+                assert_eq!(engine.market().counters().gaps, 0);
+                return times;
+            }
             (0, Wait::Park) => thread::park(),
             (0, Wait::Spin) => std::hint::spin_loop(),
             _ => {}
@@ -150,6 +153,7 @@ fn main() {
         for (kind, wait) in [("spins", Wait::Spin), ("parks", Wait::Park)] {
             let line = floor();
             let times = measure(frames, speed, wait);
+            assert!(times.len() as usize + 1 >= frames.len(), "{} of {} messages", times.len(), frames.len());
             let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
             println!(
                 "| {name} | {kind} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {line:.0} ns |",

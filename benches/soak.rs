@@ -31,6 +31,7 @@ struct Connection<'a> {
     ring: RingProducer,
     engine: Thread,
     left_out: &'a AtomicU64,
+    gaps: &'a AtomicU64,
     first: Nanos,
     began: Instant,
 }
@@ -73,7 +74,7 @@ fn instruments() -> Vec<(String, Instrument)> {
     (0..BOOKS).map(book).chain((0..KITE_INSTRUMENTS).map(share)).collect()
 }
 
-/// Within every 100 ms a packet of each instrument, with another price and volume each time.
+/// Within every 100 ms a packet of each instrument, with more volume each time and another price every other.
 fn kite(mut connection: Connection<'_>, seconds: u64, shares: &[(String, Instrument)]) {
     let mut frames = captures::kite_frames(KITE_INSTRUMENTS, PACKETS).expect("the packet is there");
     let mut session = KiteSession::new(Mode::Full);
@@ -118,20 +119,25 @@ fn peak(frames: &[Frame]) -> usize {
 /// All books in turn, a frame of each, at the peak's rate.
 fn binance(mut connection: Connection<'_>, seconds: u64, frames: &[Frame], pairs: &[(String, Instrument)]) {
     let rate = peak(frames) as u64;
-    let mut books = Vec::new();
-    for (id, (symbol, instrument)) in (0..).zip(pairs) {
+    let begin = |(id, (symbol, instrument)): (u32, &(String, Instrument))| {
         let mut session = BinanceSession::new(Binance::Spot.market());
         session.add(symbol, InstrumentId(id), instrument.clone());
-        books.push((symbol, session, renamed(frames, symbol)));
-    }
+        session
+    };
+    let pairs: Vec<_> = (0..).zip(pairs).collect();
+    let mut books: Vec<_> = pairs.iter().map(|&pair| (pair, begin(pair), renamed(frames, &pair.1.0))).collect();
     let mut inputs = Vec::new();
     for turn in 0..seconds * rate {
         connection.wait_until(Duration::from_nanos(turn * 1_000_000_000 / rate));
         let at = turn as usize % books[0].2.len();
-        for (symbol, session, frames) in &mut books {
+        for (pair, session, frames) in &mut books {
             if at == 0 {
                 session.handle_close(connection.now(), &mut inputs);
-                session.assume_subscribed(symbol, &mut inputs);
+                let gaps = inputs.iter().filter(|input| matches!(input, Input::Gap(_))).count();
+                connection.gaps.fetch_add(gaps as u64, Ordering::Relaxed);
+                // The capture's numbers begin again, which to the session before would be old news.
+                *session = begin(*pair);
+                session.assume_subscribed(&pair.1.0, &mut inputs);
             }
             let payload = Payload::Text(&frames[at].1);
             session.handle_message(connection.now(), payload, &mut inputs).expect("a frame of the capture");
@@ -194,7 +200,8 @@ fn main() {
     let mut watch = Watch { recorder, received: Vec::new() };
     let (rings, inlets): (Vec<_>, Vec<_>) = (0..2).map(|_| ring(RING_INPUTS)).unzip();
     let (writer, _reader) = board(BOUNDS.instruments_max);
-    let (left_out, is_over, began, first) = (AtomicU64::new(0), AtomicBool::new(false), Instant::now(), frames[0].0);
+    let (left_out, gaps, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (began, first) = (Instant::now(), frames[0].0);
     let now = move || first.plus(Nanos::new(began.elapsed().as_nanos() as i64));
     let mut engine = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
     let instruments = instruments();
@@ -205,7 +212,8 @@ fn main() {
     let (pairs, shares) = instruments.split_at(BOOKS as usize);
     let (engine, watch, times) = thread::scope(|scope| {
         let engine = scope.spawn(|| serve(engine, inlets, writer, watch, now, &is_over));
-        let connection = |ring| Connection { ring, engine: engine.thread().clone(), left_out: &left_out, first, began };
+        let connection =
+            |ring| Connection { ring, engine: engine.thread().clone(), left_out: &left_out, gaps: &gaps, first, began };
         let mut connections = rings.into_iter().map(connection);
         let (one, other) = (connections.next().expect("two"), connections.next().expect("two"));
         let kite = scope.spawn(move || kite(one, seconds, shares));
@@ -225,5 +233,7 @@ fn main() {
     println!("recorded {} inputs, {:.2} bytes each", report.inputs, report.bytes as f64 / report.inputs as f64);
     let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
     println!("receipt to board, in us: p50 {:.0}, p99 {:.0}, p99.9 {:.0}", micros(0.5), micros(0.99), micros(0.999));
+    println!("gaps: {}, of {} connections that were closed", counters.gaps, gaps.load(Ordering::Relaxed));
     assert_eq!((left_out.into_inner(), report.full), (0, 0), "nothing is left out");
+    assert_eq!(counters.gaps, gaps.into_inner(), "no gap but where the capture begins again");
 }

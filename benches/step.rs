@@ -51,8 +51,8 @@ fn run(step: &str, times: usize) -> Option<usize> {
         }
         "event_to_board" => {
             let messages = captures::inputs(Binance::Spot, &frames);
-            let mut path = Path::default();
             for _ in 0..times {
+                let mut path = Path::default();
                 for (receive_ts, inputs) in &messages {
                     path.take(*receive_ts, &mut inputs.clone());
                 }

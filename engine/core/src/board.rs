@@ -142,7 +142,7 @@ pub fn board(instruments_max: usize) -> (BoardWriter, BoardReader) {
 #[derive(Debug)]
 pub struct BoardWriter {
     slots: Arc<[Slot]>,
-    /// What stands in each slot: most messages leave the book as it was.
+    /// What stands in each slot: most messages leave the book untouched, and its words are taken from here.
     written: Vec<[u64; WORDS]>,
 }
 

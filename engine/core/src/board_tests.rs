@@ -71,6 +71,12 @@ fn what_is_read_is_what_was_published() {
         let (stream, seq, ts) = (any_stream(&mut rng), rng.random(), nanos(&mut rng));
         writer.publish(ID, &stream, seq, ts);
         assert_shows(&reader.read(ID).unwrap(), &stream, seq, ts);
+        // The same book under other trades, times and states: its words stay as they are.
+        let (mut later, seq) = (any_stream(&mut rng), rng.random());
+        later.book = stream.book;
+        later.book.note_shown();
+        writer.publish(ID, &later, seq, ts);
+        assert_shows(&reader.read(ID).unwrap(), &later, seq, ts);
     }
     println!("{count} random streams published and read: 0 differences");
 }

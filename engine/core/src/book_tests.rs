@@ -336,6 +336,8 @@ impl Twin {
 /// What random operations keep to.
 struct Course {
     span: i64,
+    /// Below zero stand as many of its prices.
+    below: i64,
     /// Every price is a multiple of it, but for a few that show the book that it is wrong.
     tick: i64,
     /// The book believes in the tick.
@@ -345,7 +347,7 @@ struct Course {
 /// One random operation on a book and its twin: mostly changes, some of them of a whole book.
 fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks]: &mut [Twin; 2]) {
     let is_crossed = |bids: &Twin, asks: &Twin| Top { bid: bids.best(), ask: asks.best() }.is_crossed();
-    let Course { span, tick, .. } = *course;
+    let Course { span, below, tick, .. } = *course;
     match rng.random_range(0..1_000) {
         0..10 => {
             book.clear();
@@ -368,6 +370,8 @@ fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks
         }
         210..212 => {
             let (bid, ask) = (bids.best(), asks.best());
+            course.tick = rng.random_range(1..4);
+            let tick = course.tick;
             book.retick(Price::from_raw(tick));
             bids.shrink_to(ask);
             asks.shrink_to(bid);
@@ -378,7 +382,7 @@ fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks
         212 if tick > 1 && course.has_tick => {
             course.has_tick = false;
             let (bid, ask) = (bids.best(), asks.best());
-            let level = level_of(span / 2 * tick + 1, rng.random_range(0..2), 0);
+            let level = level_of((span / 2 - below) * tick + 1, rng.random_range(0..2), 0);
             book.set(Side::Bid, level);
             bids.shrink_to(ask);
             asks.shrink_to(bid);
@@ -387,7 +391,7 @@ fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks
         213..223 => {
             let twin = if rng.random() { bids } else { asks };
             let (mut levels, known_to, snapshot_levels) = (twin.all(), twin.known_to, rng.random_range(0..50));
-            let beyond = levels.last().map_or(span * tick, |level| level.price.raw());
+            let beyond = levels.last().map_or((span - below) * tick, |level| level.price.raw());
             let step = if twin.side == Side::Bid { -tick } else { tick };
             levels.extend((1..rng.random_range(1..6)).map(|n| level_of(beyond + n * step, 1, 0)));
             book.restore(twin.side, &levels, known_to, snapshot_levels);
@@ -397,7 +401,7 @@ fn operate(rng: &mut Pcg64Mcg, course: &mut Course, book: &mut Book, [bids, asks
             // Bids mostly below asks, so that most of the time the book is not crossed.
             let is_bid = rng.random();
             let middle = if is_bid { 0 } else { span - span / 8 };
-            let price = (middle + rng.random_range(0..span)) * tick;
+            let price = (middle - below + rng.random_range(0..span)) * tick;
             let level = level_of(price, rng.random_range(0..4), rng.random_range(0..3));
             let twin = if is_bid { bids } else { asks };
             book.set(twin.side, level);
@@ -417,12 +421,14 @@ fn a_book_equals_its_naive_twin() {
     let count = crate::cases::count(2_000_000, 20_000_000);
     let mut rng = Pcg64Mcg::seed_from_u64(11);
     let (mut book, mut twins) = (Book::new(0, None), Side::BOTH.map(|side| Twin::new(side, 0)));
-    let mut course = Course { span: 1, tick: 1, has_tick: false };
+    let mut course = Course { span: 1, below: 0, tick: 1, has_tick: false };
     let mut windows = 0u64;
     for case in 0..count {
         if case % 500 == 0 {
             let levels_max = rng.random_range(0..40);
-            course = Course { span: rng.random_range(4..1_000), tick: rng.random_range(1..4), has_tick: rng.random() };
+            let span = rng.random_range(4..1_000);
+            let below = if rng.random() { rng.random_range(0..span) } else { 0 };
+            course = Course { span, below, tick: rng.random_range(1..4), has_tick: rng.random() };
             let sizes =
                 Sizes { levels_max, window_from: rng.random_range(0..10), window_ticks: 128 << rng.random_range(0..2) };
             book = Book::with_sizes(sizes, Price::from_raw(course.tick).filter(|_| course.has_tick));

@@ -131,7 +131,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Publishes every stream that changed since the last time and is not amid a venue message.
+    /// Publishes every stream that changed since the last time and is not amid a venue message. Always to the same
+    /// board: a book that nobody has touched since is not gathered again.
     pub fn publish(&mut self, board: &mut BoardWriter) {
         let (seq, ts) = (self.seq, self.ts);
         self.market.take_changed(|id, stream| board.publish(id, stream, seq, ts));

@@ -54,7 +54,7 @@ pub struct RingConsumer(rtrb::Consumer<Received>);
 
 impl RingConsumer {
     /// Hands over the inputs of one message, or of what is there of it; tells how many. It stops inside a
-    /// message only where the ring is drained.
+    /// message only where all is read that waited when it was called.
     ///
     /// # Errors
     /// What `take` gives; the input that it was given is gone then.

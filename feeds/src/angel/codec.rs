@@ -33,6 +33,13 @@ const DEPTH20_ROW: usize = 10;
 /// Seconds and milliseconds cannot be mistaken for each other: this is the year 2255 or April 1970.
 const SECONDS_MAX: i64 = 9_000_000_000;
 
+/// Most levels a side that a packet shows.
+const LEVELS_MAX: usize = 20;
+
+/// A packet of this venue.
+pub type Packet = packet::Packet<{ 2 * LEVELS_MAX }>;
+type Depth = packet::Depth<{ 2 * LEVELS_MAX }>;
+
 /// Why a message is not one of this venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -104,13 +111,6 @@ pub(super) fn subject(packet: &[u8]) -> Result<Token, DecodeError> {
     let end = text.iter().position(|&byte| byte == 0).unwrap_or(TOKEN_BYTES);
     Token::new(exchange, &text[..end]).ok_or(DecodeError::Field("token"))
 }
-
-/// Most levels a side that a packet shows.
-const LEVELS_MAX: usize = 20;
-
-/// A packet of this venue.
-pub type Packet = packet::Packet<{ 2 * LEVELS_MAX }>;
-type Depth = packet::Depth<{ 2 * LEVELS_MAX }>;
 
 /// Decodes one binary message, which is one packet.
 ///

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use tidegate_core::{Nanos, NumberError, Price, Qty, Side};
 
-use super::scanner::scan;
+use super::scanner::{scan, wire_level};
 use super::sequence::Numbers;
 use crate::wire::{Decimals, WireLevel};
 
@@ -275,7 +275,10 @@ pub(super) struct TradeFields<'a> {
     /// `a`.
     pub aggregate: Option<u64>,
     pub time: i64,
-    pub level: WireLevel,
+    pub price: Price,
+    pub qty: Qty,
+    /// `m`: the seller was the aggressor.
+    pub is_buyer_maker: bool,
     /// `X`.
     pub kind: Option<&'a str>,
     pub decimals: Decimals,
@@ -287,9 +290,10 @@ impl<'a> TradeFields<'a> {
             TradeStream::Trade => self.trade.ok_or(DecodeError::Field("t"))?,
             TradeStream::AggTrade => self.aggregate.ok_or(DecodeError::Field("a"))?,
         };
-        let TradeFields { symbol, time, level, kind, decimals, .. } = self;
-        let is_fill = kind.is_none_or(|kind| kind == "MARKET") && level.price > Price::ZERO && level.qty > Qty::ZERO;
-        let fill = is_fill.then_some(level);
+        let TradeFields { symbol, time, price, qty, kind, decimals, .. } = self;
+        let side = if self.is_buyer_maker { Side::Ask } else { Side::Bid };
+        let is_fill = kind.is_none_or(|kind| kind == "MARKET") && price > Price::ZERO && qty > Qty::ZERO;
+        let fill = is_fill.then_some(WireLevel { side, price, qty });
         Ok(Message::Trade { symbol: named(symbol)?, stream, id, time: millis(time, "T")?, fill, decimals })
     }
 }
@@ -304,12 +308,10 @@ fn ticker_fields(data: &[u8]) -> Result<TickerFields<'_>, DecodeError> {
 
 fn trade_fields(data: &[u8]) -> Result<TradeFields<'_>, DecodeError> {
     let wire: WireTrade<'_> = serde_json::from_slice(data).map_err(|_| DecodeError::Json)?;
-    // `m`: the buyer was the maker, so the seller was the aggressor.
-    let side = if wire.m { Side::Ask } else { Side::Bid };
     let mut decimals = Decimals::default();
-    let level = level(side, wire.p, wire.q, &mut decimals)?;
-    let (trade, aggregate, kind) = (wire.t, wire.a, wire.kind);
-    Ok(TradeFields { symbol: wire.s, trade, aggregate, time: wire.time, level, kind, decimals })
+    let WireLevel { price, qty, .. } = level(Side::Bid, wire.p, wire.q, &mut decimals)?;
+    let (trade, aggregate, kind, is_buyer_maker) = (wire.t, wire.a, wire.kind, wire.m);
+    Ok(TradeFields { symbol: wire.s, trade, aggregate, time: wire.time, price, qty, is_buyer_maker, kind, decimals })
 }
 
 /// A symbol becomes part of keys and folder names.
@@ -331,8 +333,7 @@ fn level(side: Side, price: &str, qty: &str, decimals: &mut Decimals) -> Result<
     if qty.value < Qty::ZERO {
         return Err(DecodeError::Field("quantity"));
     }
-    *decimals = decimals.max(Decimals { price: price.decimals, qty: qty.decimals });
-    Ok(WireLevel { side, price: price.value, qty: qty.value })
+    Ok(wire_level(side, price, qty, decimals))
 }
 
 fn depth_fields<'a>(data: &'a [u8], levels: &mut Vec<WireLevel>) -> Result<DepthFields<'a>, DecodeError> {

@@ -133,11 +133,18 @@ impl<'a> Scanner<'a> {
             b"q" => once(&mut qty, scanner.quoted_qty()?),
             _ => None,
         })?;
-        // The buyer was the maker, so the seller was the aggressor.
-        let side = if is_buyer_maker? { Side::Ask } else { Side::Bid };
-        let mut decimals = Decimals::default();
-        let level = wire_level(side, price?, qty?, &mut decimals);
-        Some(TradeFields { symbol: symbol?, trade, aggregate, time: time?, level, kind, decimals })
+        let (price, qty): (Parsed<Price>, Parsed<Qty>) = (price?, qty?);
+        Some(TradeFields {
+            symbol: symbol?,
+            trade,
+            aggregate,
+            time: time?,
+            price: price.value,
+            qty: qty.value,
+            is_buyer_maker: is_buyer_maker?,
+            kind,
+            decimals: Decimals { price: price.decimals, qty: qty.decimals },
+        })
     }
 
     #[inline(always)]
@@ -266,8 +273,9 @@ fn once<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
 }
 
+/// A level, whose decimals are added to those seen.
 #[inline]
-fn wire_level(side: Side, price: Parsed<Price>, qty: Parsed<Qty>, decimals: &mut Decimals) -> WireLevel {
+pub(super) fn wire_level(side: Side, price: Parsed<Price>, qty: Parsed<Qty>, decimals: &mut Decimals) -> WireLevel {
     *decimals = decimals.max(Decimals { price: price.decimals, qty: qty.decimals });
     WireLevel { side, price: price.value, qty: qty.value }
 }

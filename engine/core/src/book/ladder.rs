@@ -303,6 +303,8 @@ impl Ladder {
 
     fn contains(&self, rank: i64, tick: i64) -> bool {
         match &self.near {
+            // What is known may end between two ticks: at a level that was removed before the tick was another.
+            _ if rank % tick != 0 => false,
             Some(near) if rank / tick < near.end() => near.contains(rank / tick),
             _ => self.far.contains(rank),
         }
