@@ -130,6 +130,24 @@ fn the_other_side_and_the_tick_extend_what_is_known() {
     assert!(book.is_exhausted());
 }
 
+/// A tick of 5 becomes one of 10 while the bids are known to 1305: whether one stands at 1300 was never seen.
+#[test]
+fn an_end_between_two_ticks_is_not_carried_on() {
+    let sizes = Sizes { levels_max: 100, window_from: 4, window_ticks: 128 };
+    let mut book = Book::with_sizes(sizes, Price::from_raw(5));
+    for price in (131..=200).map(|tens| tens * 10).chain([1305]) {
+        book.set(Side::Bid, level(price, 1));
+    }
+    book.complete_snapshot();
+    book.set(Side::Bid, level(1305, 0));
+    book.set(Side::Bid, level(1290, 1));
+    book.retick(Price::from_raw(10));
+    book.set(Side::Bid, level(2010, 1));
+    assert!(book.side(Side::Bid).has_window());
+    book.settle();
+    assert_eq!((book.known_to(Side::Bid), book.side(Side::Bid).known_count()), (to(1305), 71));
+}
+
 /// The venue's book: every level, both sides, never crossed.
 #[derive(Default)]
 struct Venue {
