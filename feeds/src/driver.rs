@@ -130,12 +130,15 @@ impl<S: Sink> Driver<S> {
                 Duration::from_nanos(u64::try_from(wait).unwrap_or(0))
             });
             let event = tokio::select! {
+                // What was asked for first: nothing may arrive of a symbol whose request still waits here. Messages
+                // come last as there is no end of them; what is due is done each time round.
+                biased;
                 request = requests.recv() => match request {
                     Some(request) => Event::Request(request),
                     None => return,
                 },
-                Some((generation, message)) = self.readers.next() => Event::Message(generation, message),
                 Some(outcome) = self.pending.next() => Event::Outcome(outcome),
+                Some((generation, message)) = self.readers.next() => Event::Message(generation, message),
                 () = sleep(wake) => Event::Wake,
             };
             self.now = (self.clock)();

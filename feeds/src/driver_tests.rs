@@ -191,3 +191,41 @@ async fn a_capture_served_again_is_the_same_market() {
     let other = replay(&text.replacen("\"t\":3999,\"p\":\"6", "\"t\":3999,\"p\":\"5", 1));
     assert_ne!(other.market().digest(), direct.market().digest());
 }
+
+/// An engine that lets everybody else go on for a while before it takes anything.
+struct Slow;
+
+impl Sink for Slow {
+    fn report(&mut self, _: LinkCounters) {}
+
+    async fn deliver(&mut self, _: Nanos, _: &mut Vec<Input>) -> Vec<InstrumentId> {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_subscribed_to_at_once_however_soon_the_connection_opens() {
+    const TOKENS: u32 = 64;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoints = Venue::Kite.endpoints(Some(&listener.local_addr().unwrap().to_string())).unwrap();
+    let connects = Arc::new(Mutex::new(Budget::new(Venue::Kite.limits().connects)));
+    let link = Link::new(Venue::Kite.session(), Venue::Kite.limits(), connects, 1);
+    let (requests, receiver) = mpsc::channel(TOKENS as usize);
+    for id in 0..TOKENS {
+        let instrument = Box::new(instrument());
+        requests.send(Request::Add { symbol: id.to_string(), id: InstrumentId(id), instrument }).await.unwrap();
+    }
+    let driver = tokio::spawn(Driver::new(link, endpoints, clock, Slow).unwrap().run(receiver));
+    let heard = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut client = tokio_tungstenite::accept_async(stream).await.unwrap();
+        client.next().await.unwrap().unwrap().into_text().unwrap()
+    };
+    let heard: serde_json::Value =
+        serde_json::from_str(&timeout(Duration::from_secs(30), heard).await.unwrap()).unwrap();
+    driver.abort();
+    assert_eq!(heard["v"].as_array().unwrap().len(), TOKENS as usize, "{heard}");
+}
