@@ -8,6 +8,7 @@
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
 mod average;
+mod candle;
 pub mod kernel;
 mod window;
 
@@ -231,7 +232,7 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS].into_iter().flatten()
+    [average::FUNCTIONS, candle::ONE, candle::TWO, candle::THREE, candle::FOUR].into_iter().flatten()
 }
 
 /// The function of that name.
