@@ -11,6 +11,14 @@ BARS = 400
 # Patterns of candles are rare: enough bars that each of them is seen.
 CANDLES = 40_000
 CAPTURED_MAX = 1_000
+# The rarest patterns as open, high, low and close of each candle: breakaway, mat hold, concealing
+# baby swallow. They are put among the others every so many candles, on either side.
+RARE = (
+    ((0, 0, -5, -5), (-6, -6, -8, -8), (-8, -7, -9, -8), (-8, -7, -10, -10), (-9, -5, -10, -5.5)),
+    ((0, 10, 0, 10), (12, 13, 11, 11), (11, 11, 9, 9), (10, 10, 8, 8), (9, 15, 9, 15)),
+    ((0, 0, -5, -5), (-4, -4, -9, -9), (-10, -8, -12, -12), (-7, -7, -13, -13)),
+)
+RARE_EVERY = 61
 
 
 class Bars(NamedTuple):
@@ -128,8 +136,20 @@ def candles(seed):
         last = close[at]
     wick = lambda: numpy.round(chance.exponential(1, CANDLES) * size) * (chance.random(CANDLES) < 0.6)
     high, low = numpy.maximum(opened, close) + wick(), numpy.minimum(opened, close) - wick()
-    volume = chance.integers(0, 100, CANDLES)
-    return bars("candles of few ticks", *(column / 4 for column in (opened, high, low, close)), volume)
+    prices = numpy.array([opened, high, low, close])
+    for number, at in enumerate(range(RARE_EVERY, CANDLES - RARE_EVERY, RARE_EVERY)):
+        plant(prices, at, RARE[number % len(RARE)], chance)
+    return bars("candles of few ticks", *(prices / 4), chance.integers(0, 100, CANDLES))
+
+
+def plant(prices, at, pattern, chance):
+    """Puts a pattern, or its mirror image, or either with a tick changed, where these prices are."""
+    side, size = chance.choice([-1, 1]), chance.choice([4, 10])
+    shape = numpy.array(pattern, float).T * size * side
+    if chance.random() < 0.5:
+        shape[:, chance.integers(shape.shape[1])] += chance.choice([-1, 1], 4)
+    shape[1:3] = shape.max(axis=0), shape.min(axis=0)
+    prices[:, at : at + shape.shape[1]] = shape + prices[3, at - 1]
 
 
 def captured(folder, seconds):

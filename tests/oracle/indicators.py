@@ -39,6 +39,7 @@ SMALL = 1e-3
 DIGITS = 50
 TALIB, REFERENCE = "TA-Lib", "reference"
 HOLES = 0.1  # share of the bars that a test of holes makes bad
+CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
 SHOWN_PER_FUNCTION = 3
 
 
@@ -122,7 +123,7 @@ def settings(function):
     found.append([fitted(param, 1.6 * param["default"]) for param in params])
     for at, param in enumerate(params):
         low, high = param["range"]
-        is_choice = low == 0 and high <= 20 and float(high).is_integer()
+        is_choice = param["is_whole"] and low == 0 and high <= CHOICES_MAX
         others = range(int(high) + 1) if is_choice else (low, fitted(param, 3 * param["default"]))
         for other in others:
             found.append(defaults[:at] + [float(other)] + defaults[at + 1 :])
@@ -132,7 +133,7 @@ def settings(function):
 def fitted(param, value):
     low, high = param["range"]
     value = min(max(value, low), high)
-    return float(round(value)) if float(param["default"]).is_integer() and high > 1 else value
+    return float(round(value)) if param["is_whole"] else value
 
 
 def defined(context, name, params, series):

@@ -71,7 +71,12 @@ fn main() -> std::io::Result<()> {
             let params: Vec<Value> = function
                 .params
                 .iter()
-                .map(|param| json!({"name": param.name, "default": param.default, "range": [param.range.0, param.range.1]}))
+                .map(|param| {
+                    json!({
+                        "name": param.name, "default": param.default, "range": [param.range.0, param.range.1],
+                        "is_whole": param.is_whole,
+                    })
+                })
                 .collect();
             let line = json!({
                 "function": function.name, "doc": function.doc, "inputs": function.inputs, "params": params,
