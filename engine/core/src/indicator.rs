@@ -8,7 +8,16 @@
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
 mod average;
+mod channel;
+mod displaced;
 pub mod kernel;
+mod pivot;
+mod stop;
+mod swing;
+mod variability;
+mod volatility_history;
+mod vwap;
+mod wilder;
 mod window;
 
 use kernel::Erased;
@@ -231,7 +240,19 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS].into_iter().flatten()
+    [
+        average::FUNCTIONS,
+        channel::FUNCTIONS,
+        displaced::FUNCTIONS,
+        pivot::FUNCTIONS,
+        stop::FUNCTIONS,
+        swing::FUNCTIONS,
+        variability::FUNCTIONS,
+        volatility_history::FUNCTIONS,
+        vwap::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name.
