@@ -9,7 +9,16 @@
 
 mod average;
 mod candle;
+mod channel;
+mod displaced;
 pub mod kernel;
+mod pivot;
+mod stop;
+mod swing;
+mod variability;
+mod volatility_history;
+mod vwap;
+mod wilder;
 mod window;
 
 use kernel::Erased;
@@ -232,7 +241,23 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS, candle::ONE, candle::TWO, candle::THREE, candle::FOUR].into_iter().flatten()
+    [
+        average::FUNCTIONS,
+        candle::ONE,
+        candle::TWO,
+        candle::THREE,
+        candle::FOUR,
+        channel::FUNCTIONS,
+        displaced::FUNCTIONS,
+        pivot::FUNCTIONS,
+        stop::FUNCTIONS,
+        swing::FUNCTIONS,
+        variability::FUNCTIONS,
+        volatility_history::FUNCTIONS,
+        vwap::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name.
