@@ -37,6 +37,8 @@ def bars(name, opened, high, low, close, volume):
     # How many bars back a function of varying period shall look.
     chance = numpy.random.default_rng(len(close))
     columns["periods"] = chance.integers(1, 40, len(close)).astype(float)
+    # Seconds, some bars a day.
+    columns["time"] = 1.7e9 + numpy.cumsum(chance.integers(0, 8_000, len(close))).astype(float)
     return Bars(name, columns)
 
 

@@ -13,12 +13,17 @@ the catalogue, and compares all of them anew.
 
 Each function runs on {bars} series of bars with its default, smallest and other parameters. From the first output on,
 every value is compared with that of its peer: TA-Lib {talib} where it has the function, else a definition written for
-this purpose from the named source (`tests/oracle/indicator_reference.py`). The difference of a value is
-|ours - peer| / max(|peer|, {small:g} u), where u is the median of the peer's values in that series that are not zero,
-without their sign: what passes through zero is measured by what is usual. A value that only one of the two has differs
-without bound. The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit, the
-definition is evaluated in {digits} digits: if ours is within the limit of that and the peer is further away, ours
-stands, and "peer off" says by how much the peer differs there.
+this purpose from the named source (`tests/oracle/indicator_reference.py` and the files beside it).
+
+The difference of a value is |ours - peer| / max(|peer|, {small:g} u, {rounding:g} x). Here u is the median size of the
+peer's values in that series that are not zero: what passes through zero is measured by what is usual. And x is the
+greatest size of an input among the last warm-up + 1 bars, for outputs that have a unit (a price, a price times a
+volume; found by doubling prices, and volumes); for ratios it is 0: the difference of two averages is known no better
+than the averages. A value that only one of the two has differs without bound.
+
+The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit, the definition is
+evaluated in {digits} digits: if ours is within the limit of that and the peer is further away, ours stands, and "peer
+off" says by how much the peer differs there.
 
 | Function | Source | Warm-up | Judged by | Cases | Values | Greatest difference | Peer off |
 |---|---|---|---|---|---|---|---|
@@ -40,10 +45,8 @@ def row(verdict):
     return "| " + " | ".join(cells) + " |"
 
 
-def write(verdicts, bars, limit, small, digits):
-    head = HEAD.format(
-        bars=bars, talib=indicator_talib.VERSION, limit=limit, small=small, digits=digits
-    )
+def write(verdicts, **figures):
+    head = HEAD.format(talib=indicator_talib.VERSION, **figures)
     PATH.write_text(head + "\n".join(map(row, verdicts)) + "\n", encoding="utf-8")
 
 

@@ -6,8 +6,10 @@ import talib.abstract
 
 VERSION = talib.__ta_version__.decode().split()[0]
 # Ours by another name; what they tell as a place in the series is an age here.
-NAMES = {}
 AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX"}
+NAMES = AGES | {"chaikin_volatility": "CVI", "relative_volatility": "RVI"}
+# Where our parameters are in another order than theirs: which of ours each of theirs is.
+ORDER = {"relative_volatility": (1, 0)}
 # A function of that name which is another function, and why.
 OTHERS = {}
 KNOWN = set(talib.get_functions())
@@ -18,7 +20,7 @@ class Refused(Exception):
 
 
 def name_of(name):
-    return AGES.get(name) or NAMES.get(name) or name.upper()
+    return NAMES.get(name, name.upper())
 
 
 def has(name):
@@ -32,7 +34,8 @@ def run(function, params, series):
     kinds = [type(default) for default in theirs.info["parameters"].values()]
     if len(kinds) != len(params):
         raise Refused(f"{name} takes {list(theirs.info['parameters'])}")
-    values = [kind(value) for kind, value in zip(kinds, params)]
+    order = ORDER.get(function["function"], range(len(params)))
+    values = [kind(params[at]) for kind, at in zip(kinds, order)]
     try:
         outputs = getattr(talib, name)(*series, *values)
         theirs.parameters = dict(zip(theirs.info["parameters"], values))

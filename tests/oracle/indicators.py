@@ -30,15 +30,20 @@ import numpy
 
 import indicator_bars
 import indicator_reference
+import indicator_reference_bars
 import indicator_table
 import indicator_talib
 
 LIMIT = 1e-9
 # Outputs smaller than this part of the usual one are measured against that part.
 SMALL = 1e-3
+# The same of the greatest inputs that an output is made of, where it has their unit.
+ROUNDING = 1e-6
 DIGITS = 50
 TALIB, REFERENCE = "TA-Lib", "reference"
 HOLES = 0.1  # share of the bars that a test of holes makes bad
+# What the inputs are that are no prices.
+KINDS = {"volume": "volume", "periods": "count", "time": "time"}
 CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
 SHOWN_PER_FUNCTION = 3
 
@@ -101,8 +106,10 @@ class Verdict:
         self.problems = []
 
 
-def measure(ours, theirs):
-    """How far each of our values is from theirs; infinite where only one has a value."""
+def measure(ours, theirs, unit):
+    """How far each of our values is from theirs; infinite where only one has a value.
+
+    `unit` is what rounding of the inputs is measured by, at each place, or zero."""
     ours_there, there = numpy.isfinite(ours), numpy.isfinite(theirs)
     both = ours_there & there
     size = numpy.abs(theirs)
@@ -110,9 +117,23 @@ def measure(ours, theirs):
     usual = numpy.median(moving) if len(moving) else 0.0
     with numpy.errstate(all="ignore"):
         distance = numpy.abs(ours - theirs)
-        found = distance / numpy.maximum(size, SMALL * usual)
+        found = distance / numpy.maximum(size, numpy.maximum(SMALL * usual, ROUNDING * unit))
     found = numpy.where(distance == 0, 0.0, found)
     return numpy.where(both, found, numpy.where(ours_there == there, 0.0, numpy.inf))
+
+
+def greatest(series, count):
+    """The greatest size among the last `count` rows of some series, at each row."""
+    size = numpy.abs(series).max(axis=0)
+    padded = numpy.concatenate([numpy.zeros(count - 1), size])
+    return numpy.lib.stride_tricks.sliding_window_view(padded, count).max(axis=1)
+
+
+def growth(plain, doubled):
+    """The power of two that all of one series are of the other; None where there is no one power."""
+    there = numpy.isfinite(plain) & (plain != 0) & numpy.isfinite(doubled)
+    powers = numpy.unique(numpy.log2(numpy.abs(doubled[there] / plain[there])).round(6))
+    return int(powers[0]) if len(powers) == 1 and float(powers[0]).is_integer() else None
 
 
 def settings(function):
@@ -170,8 +191,39 @@ class Comparison:
         # A pattern is there or it is not.
         self.limit = 0.0 if self.name.startswith("cdl") else LIMIT
         self.verdict = Verdict(function)
+        self.kinds = [KINDS.get(name, "price") for name in function["inputs"]]
+        self.degrees = [None] * len(function["outputs"])
+
+    def learn_degrees(self, bars):
+        """By which powers of price and of volume each output grows: what unit it has."""
+        params = settings(self.function)[0]
+        series = bars.series(self.function["inputs"])
+        _, _, plain = self.engine.run(self.function, params, series)
+        found = []
+        for kind in ("price", "volume"):
+            doubled = [one * (2 if mine == kind else 1) for one, mine in zip(series, self.kinds)]
+            _, _, outputs = self.engine.run(self.function, params, doubled)
+            found.append([growth(*pair) for pair in zip(plain, outputs)])
+        self.degrees = list(zip(*found))
+
+    def units(self, series, warmup):
+        """For each output, the greatest input of its window to the power of its unit."""
+        count, units = min(warmup + 1, len(series[0])), []
+        sizes = {}
+        for kind in set(self.kinds):
+            ours = [one for one, mine in zip(series, self.kinds) if mine == kind]
+            sizes[kind] = greatest(ours, count)
+        for degrees in self.degrees:
+            unit = numpy.zeros(len(series[0]))
+            if degrees and None not in degrees and any(degrees) and min(degrees) >= 0:
+                unit = 1.0
+                for kind, degree in zip(("price", "volume"), degrees):
+                    unit = unit * sizes[kind] ** degree if degree else unit
+            units.append(unit)
+        return units
 
     def run(self, made):
+        self.learn_degrees(made[0])
         for params in settings(self.function):
             for bars in made:
                 try:
@@ -202,25 +254,24 @@ class Comparison:
         if len(ours) != len(theirs):
             found = Difference(numpy.inf, *about, "outputs", 0, len(ours), len(theirs), peer)
             verdict.problems.append(found)
-        truth = None
+        truth, units = None, self.units(series, warmup)
         for at, (mine, other) in enumerate(zip(ours, theirs)):
-            sizes = measure(mine, other)
+            sizes = measure(mine, other, units[at])
             verdict.values += int(numpy.isfinite(mine).sum())
             verdict.nonzero += int((numpy.isfinite(mine) & (mine != 0)).sum())
-            over = sizes > self.limit
-            if over.any() and self.name in indicator_reference.FUNCTIONS:
+            if (sizes > self.limit).any() and self.name in indicator_reference.FUNCTIONS:
                 truth = truth or self.truth(params, series)
-                sizes = self.judged(mine, other, truth[at], sizes, over)
+                sizes = self.judged(mine, other, truth[at], sizes, units[at])
             self.count(about, at, peer, mine, other, sizes)
 
     def truth(self, params, series):
         with mpmath.workdps(DIGITS):
             return defined(mpmath.mp, self.name, params, series)
 
-    def judged(self, mine, other, truth, sizes, over):
+    def judged(self, mine, other, truth, sizes, unit):
         """The differences, from the truth wherever our value is the nearer to it."""
-        ours, theirs = measure(mine, truth), measure(other, truth)
-        nearer = over & (ours <= self.limit) & (ours < theirs)
+        ours, theirs = measure(mine, truth, unit), measure(other, truth, unit)
+        nearer = (sizes > self.limit) & (ours <= self.limit) & (ours < theirs)
         self.verdict.judged += int(nearer.sum())
         self.verdict.peer_off = max(self.verdict.peer_off, theirs[nearer].max(initial=0.0))
         return numpy.where(nearer, ours, sizes)
@@ -354,7 +405,8 @@ def main():
     good = report(verdicts)
     print(f"references without a function {len(strangers)}: {', '.join(sorted(strangers)) or 'none'}")
     if options.write:
-        indicator_table.write(verdicts, len(made), LIMIT, SMALL, DIGITS)
+        figures = {"limit": LIMIT, "small": SMALL, "rounding": ROUNDING, "digits": DIGITS}
+        indicator_table.write(verdicts, bars=len(made), **figures)
     elif not options.only:
         good = indicator_table.check(names) and good
     sys.exit(0 if good and verdicts else 1)
