@@ -7,8 +7,12 @@
 //!
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
+mod adaptive;
 mod average;
+mod cascade;
+mod hilbert;
 pub mod kernel;
+mod weighted;
 mod window;
 
 use kernel::Erased;
@@ -231,7 +235,7 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS].into_iter().flatten()
+    [average::FUNCTIONS, weighted::FUNCTIONS, cascade::FUNCTIONS, adaptive::FUNCTIONS].into_iter().flatten()
 }
 
 /// The function of that name.
