@@ -38,7 +38,7 @@ LIMIT = 1e-9
 # Outputs smaller than this part of the usual one are measured against that part.
 SMALL = 1e-3
 # The same of the greatest inputs that an output is made of, where it has their unit.
-ROUNDING = 1e-6
+ROUNDING = 1e-5
 DIGITS = 50
 TALIB, REFERENCE = "TA-Lib", "reference"
 HOLES = 0.1  # share of the bars that a test of holes makes bad

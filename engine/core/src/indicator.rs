@@ -7,10 +7,13 @@
 //!
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
+mod adaptive;
 mod average;
 mod candle;
+mod cascade;
 mod channel;
 mod displaced;
+mod hilbert;
 pub mod kernel;
 mod pivot;
 mod stop;
@@ -18,6 +21,7 @@ mod swing;
 mod variability;
 mod volatility_history;
 mod vwap;
+mod weighted;
 mod wilder;
 mod window;
 
@@ -255,6 +259,9 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         variability::FUNCTIONS,
         volatility_history::FUNCTIONS,
         vwap::FUNCTIONS,
+        weighted::FUNCTIONS,
+        cascade::FUNCTIONS,
+        adaptive::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
