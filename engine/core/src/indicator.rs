@@ -8,7 +8,16 @@
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
 mod average;
+mod directional;
+mod extremes;
 pub mod kernel;
+mod momentum;
+mod oscillator;
+mod price;
+mod statistic;
+mod volatility;
+mod volume;
+mod wilder;
 mod window;
 
 use kernel::Erased;
@@ -231,7 +240,19 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS].into_iter().flatten()
+    [
+        average::FUNCTIONS,
+        directional::FUNCTIONS,
+        extremes::FUNCTIONS,
+        momentum::FUNCTIONS,
+        oscillator::FUNCTIONS,
+        price::FUNCTIONS,
+        statistic::FUNCTIONS,
+        volatility::FUNCTIONS,
+        volume::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name.

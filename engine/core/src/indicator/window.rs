@@ -24,11 +24,7 @@ impl TryFrom<Parts> for Window {
     type Error = &'static str;
 
     fn try_from(Parts { values, next, len }: Parts) -> Result<Window, &'static str> {
-        if next < values.len() && len <= values.len() {
-            Ok(Window { values, next, len })
-        } else {
-            Err("no window")
-        }
+        if next < values.len() && len <= values.len() { Ok(Window { values, next, len }) } else { Err("no window") }
     }
 }
 
@@ -127,20 +123,27 @@ impl Sum {
 pub struct WindowSum {
     window: Window,
     sum: Sum,
+    /// How many of the values are not zero: without any the sum is zero, whatever rounding left of it.
+    moved: usize,
 }
 
 impl WindowSum {
     /// A sum of `period` values.
     pub fn new(period: usize) -> WindowSum {
-        WindowSum { window: Window::new(period), sum: Sum::default() }
+        WindowSum { window: Window::new(period), sum: Sum::default(), moved: 0 }
     }
 
     /// Takes a value; the sum, once there are enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<f64> {
         self.sum.add(value);
+        self.moved = self.moved.saturating_add(usize::from(value != 0.0));
         if let Some(oldest) = self.window.push(value) {
             self.sum.add(-oldest);
+            self.moved = self.moved.saturating_sub(usize::from(oldest != 0.0));
+            if self.moved == 0 {
+                self.sum = Sum::default();
+            }
         }
         self.window.is_full().then(|| self.sum.value())
     }
@@ -158,7 +161,6 @@ pub struct Extreme {
     /// 1 for the greatest, -1 for the smallest.
     sign: f64,
     candidates: Candidates,
-    period: u64,
     /// Values taken so far.
     count: u64,
 }
@@ -226,26 +228,28 @@ impl Extreme {
     fn new(period: usize, sign: f64) -> Extreme {
         let period = period.max(1);
         let entries = vec![(0.0, 0); period].into_boxed_slice();
-        Extreme { sign, candidates: Candidates { entries, first: 0, len: 0 }, period: period as u64, count: 0 }
+        Extreme { sign, candidates: Candidates { entries, first: 0, len: 0 }, count: 0 }
     }
 
     /// Takes a value; the extreme and how many values ago it came, once there are enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<(f64, usize)> {
         let (signed, now) = (value * self.sign, self.count);
-        self.count += 1;
+        self.count = now.wrapping_add(1);
         let queue = &mut self.candidates;
+        let period = queue.entries.len();
         while queue.back().is_some_and(|(other, _)| other <= signed) {
             queue.len -= 1;
         }
-        if queue.front().is_some_and(|(_, at)| at + self.period <= now) {
+        // A full queue has one that is too old, unless the state was damaged.
+        if queue.len == period || queue.front().is_some_and(|(_, at)| now.wrapping_sub(at) >= period as u64) {
             queue.pop_front();
         }
         let place = queue.place(queue.len);
         queue.entries[place] = (signed, now);
         queue.len += 1;
         let (best, at) = queue.front()?;
-        (self.count >= self.period).then(|| (best * self.sign, (now - at) as usize))
+        (self.count >= period as u64).then(|| (best * self.sign, now.wrapping_sub(at) as usize))
     }
 }
 
@@ -276,7 +280,7 @@ impl Moments {
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<(f64, f64)> {
         let oldest = self.window.push(value);
-        self.due -= 1;
+        self.due = self.due.saturating_sub(1);
         if self.due == 0 {
             self.refresh();
         } else {
@@ -313,7 +317,8 @@ impl Moments {
     #[inline(never)]
     fn refresh(&mut self) {
         let count = self.window.len() as f64;
-        self.pivot = self.window.iter().sum::<f64>() / count;
+        // One of the values and not their mean: of equal values nothing is left then, not even a rounding.
+        self.pivot = self.window.back(0).unwrap_or_default();
         (self.first, self.second) = (0.0, 0.0);
         for value in self.window.iter() {
             let distance = value - self.pivot;
