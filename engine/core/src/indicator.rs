@@ -12,14 +12,22 @@ mod average;
 mod candle;
 mod cascade;
 mod channel;
+mod directional;
 mod displaced;
+mod extremes;
 mod hilbert;
 pub mod kernel;
+mod momentum;
+mod oscillator;
 mod pivot;
+mod price;
+mod statistic;
 mod stop;
 mod swing;
 mod variability;
+mod volatility;
 mod volatility_history;
+mod volume;
 mod vwap;
 mod weighted;
 mod wilder;
@@ -262,6 +270,14 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         weighted::FUNCTIONS,
         cascade::FUNCTIONS,
         adaptive::FUNCTIONS,
+        directional::FUNCTIONS,
+        extremes::FUNCTIONS,
+        momentum::FUNCTIONS,
+        oscillator::FUNCTIONS,
+        price::FUNCTIONS,
+        statistic::FUNCTIONS,
+        volatility::FUNCTIONS,
+        volume::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
