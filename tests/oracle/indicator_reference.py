@@ -82,13 +82,3 @@ def true_ranges(high, low, close):
 
 def typical(high, low, close):
     return each(lambda *prices: sum(prices) / 3, high, low, close)
-
-
-@defines("sma")
-def sma(context, params, values):
-    return [over(values, int(params[0]), mean)]
-
-
-@defines("sum")
-def window_sum(context, params, values):
-    return [over(values, int(params[0]), sum)]

@@ -18,12 +18,14 @@ this purpose from the named source (`tests/oracle/indicator_reference.py` and th
 The difference of a value is |ours - peer| / max(|peer|, {small:g} u, {rounding:g} x). Here u is the median size of the
 peer's values in that series that are not zero: what passes through zero is measured by what is usual. And x is the
 greatest size of an input among the last warm-up + 1 bars, for outputs that have a unit (a price, a price times a
-volume; found by doubling prices, and volumes); for ratios it is 0: the difference of two averages is known no better
-than the averages. A value that only one of the two has differs without bound.
+volume; found by doubling prices, and volumes), and {ratio:g} for ratios: the difference of two averages is known no better than
+the averages. A value that only one of the two has differs without bound.
 
 The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit, the definition is
 evaluated in {digits} digits: if ours is within the limit of that and the peer is further away, ours stands, and "peer
-off" says by how much the peer differs there.
+off" says by how much the peer differs there. Functions that follow the phase of a cycle (MAMA, the Hilbert transforms)
+follow the phase of rounding errors where there is no cycle: their values do not count, and are said to be unsettled,
+where TA-Lib's own move beyond the limit when its inputs are changed by 1e-14 of themselves.
 
 | Function | Source | Warm-up | Judged by | Cases | Values | Greatest difference | Peer off |
 |---|---|---|---|---|---|---|---|
@@ -39,7 +41,9 @@ def row(verdict):
     peer_off = ""
     if verdict.judged:
         judges += ", 50 digits"
-        peer_off = f"{verdict.peer_off:.0e} in {verdict.judged:,} values"
+        peer_off = f"by {verdict.peer_off:.0e} in {verdict.judged:,} values"
+    if verdict.unsettled:
+        peer_off += f"{'; ' if peer_off else ''}{verdict.unsettled:,} unsettled"
     cells += [str(verdict.warmup), judges, f"{verdict.cases:,}", f"{verdict.values:,}"]
     cells += [f"{verdict.greatest:.1e}" if verdict.greatest else "0", peer_off]
     return "| " + " | ".join(cells) + " |"

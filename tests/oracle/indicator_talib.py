@@ -10,6 +10,8 @@ AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX"}
 NAMES = AGES | {"chaikin_volatility": "CVI", "relative_volatility": "RVI"}
 # Where our parameters are in another order than theirs: which of ours each of theirs is.
 ORDER = {"relative_volatility": (1, 0)}
+# What ours has no parameter for, after the others: it changes nothing there.
+FIXED = {"var": [1.0]}
 # A function of that name which is another function, and why.
 OTHERS = {}
 KNOWN = set(talib.get_functions())
@@ -32,6 +34,7 @@ def run(function, params, series):
     name = name_of(function["function"])
     theirs = talib.abstract.Function(name)
     kinds = [type(default) for default in theirs.info["parameters"].values()]
+    params = params + FIXED.get(function["function"], [])
     if len(kinds) != len(params):
         raise Refused(f"{name} takes {list(theirs.info['parameters'])}")
     order = ORDER.get(function["function"], range(len(params)))

@@ -31,6 +31,7 @@ import numpy
 import indicator_bars
 import indicator_reference
 import indicator_reference_bars
+import indicator_reference_talib
 import indicator_table
 import indicator_talib
 
@@ -39,11 +40,18 @@ LIMIT = 1e-9
 SMALL = 1e-3
 # The same of the greatest inputs that an output is made of, where it has their unit.
 ROUNDING = 1e-5
+# What stands for them where an output has no unit, as a percentage has none.
+RATIO = 100.0
 DIGITS = 50
 TALIB, REFERENCE = "TA-Lib", "reference"
 HOLES = 0.1  # share of the bars that a test of holes makes bad
 # What the inputs are that are no prices.
 KINDS = {"volume": "volume", "periods": "count", "time": "time"}
+# Made of the volumes of all bars so far.
+ACCUMULATED = {"adosc"}
+MAMA_TYPE = 7
+# How much inputs are shaken to see whether the peer itself knows an output, and how often.
+SHAKEN, SHAKES = 1e-14, 3
 CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
 SHOWN_PER_FUNCTION = 3
 
@@ -97,7 +105,7 @@ class Verdict:
         self.name, self.source = function["function"], function["source"]
         self.warmup = None  # with the default parameters
         self.peers, self.refused = collections.Counter(), collections.Counter()
-        self.cases = self.values = self.nonzero = self.beyond = 0
+        self.cases = self.values = self.unsettled = self.beyond = 0
         # Greatest difference from the peer, or from the reference where that judged.
         self.greatest = 0.0
         # Values in which ours was nearer to the reference, and how far off the peer was there.
@@ -213,8 +221,10 @@ class Comparison:
         for kind in set(self.kinds):
             ours = [one for one, mine in zip(series, self.kinds) if mine == kind]
             sizes[kind] = greatest(ours, count)
+            if kind == "volume" and self.name in ACCUMULATED:
+                sizes[kind] = numpy.abs(ours).max(axis=0).cumsum()
         for degrees in self.degrees:
-            unit = numpy.zeros(len(series[0]))
+            unit = numpy.full(len(series[0]), RATIO)
             if degrees and None not in degrees and any(degrees) and min(degrees) >= 0:
                 unit = 1.0
                 for kind, degree in zip(("price", "volume"), degrees):
@@ -255,14 +265,34 @@ class Comparison:
             found = Difference(numpy.inf, *about, "outputs", 0, len(ours), len(theirs), peer)
             verdict.problems.append(found)
         truth, units = None, self.units(series, warmup)
+        unsettled = self.unsettled(params, series, theirs, units) if self.hangs_on_noise(params) else None
         for at, (mine, other) in enumerate(zip(ours, theirs)):
             sizes = measure(mine, other, units[at])
             verdict.values += int(numpy.isfinite(mine).sum())
-            verdict.nonzero += int((numpy.isfinite(mine) & (mine != 0)).sum())
             if (sizes > self.limit).any() and self.name in indicator_reference.FUNCTIONS:
                 truth = truth or self.truth(params, series)
                 sizes = self.judged(mine, other, truth[at], sizes, units[at])
+            if unsettled is not None:
+                verdict.unsettled += int((unsettled[at] & (sizes > self.limit)).sum())
+                sizes = numpy.where(unsettled[at], 0.0, sizes)
             self.count(about, at, peer, mine, other, sizes)
+
+    def hangs_on_noise(self, params):
+        """Whether it follows the phase of a cycle, which is that of rounding where there is none."""
+        names = [param["name"] for param in self.function["params"]]
+        kinds = [value for name, value in zip(names, params) if name.endswith("ma_type")]
+        return self.name == "mama" or self.name.startswith("ht_") or MAMA_TYPE in kinds
+
+    def unsettled(self, params, series, theirs, units):
+        """Where the peer gives something else as soon as the inputs are shaken a little."""
+        found = [numpy.zeros(len(series[0]), bool) for _ in theirs]
+        chance = numpy.random.default_rng(len(series[0]))
+        for _ in range(SHAKES):
+            shaken = [one * (1 + SHAKEN * chance.uniform(-1, 1, len(one))) for one in series]
+            _, _, others = peer_of(self.function, params, shaken)
+            for at, (other, plain) in enumerate(zip(others, theirs)):
+                found[at] |= measure(other, plain, units[at]) > LIMIT
+        return found
 
     def truth(self, params, series):
         with mpmath.workdps(DIGITS):
@@ -368,6 +398,8 @@ def report(verdicts):
     print(f"beyond the limit {beyond:,} of N={values:,} values")
     print(f"ours nearer to {DIGITS} digits than the peer {judged:,} of N={values:,} values")
     torn = sum(verdict.torn for verdict in verdicts)
+    unsettled = sum(verdict.unsettled for verdict in compared)
+    print(f"differences where the peer hangs on rounding {unsettled:,} of N={values:,} values")
     print(f"settings that holes change {torn} of N={sum(v.whole for v in verdicts):,}, {holes:,} holes")
     print(f"functions that differ {len(failed)} of N={len(verdicts)}: {', '.join(failed) or 'none'}")
     return not failed
@@ -405,7 +437,7 @@ def main():
     good = report(verdicts)
     print(f"references without a function {len(strangers)}: {', '.join(sorted(strangers)) or 'none'}")
     if options.write:
-        figures = {"limit": LIMIT, "small": SMALL, "rounding": ROUNDING, "digits": DIGITS}
+        figures = {"limit": LIMIT, "small": SMALL, "rounding": ROUNDING, "ratio": RATIO, "digits": DIGITS}
         indicator_table.write(verdicts, bars=len(made), **figures)
     elif not options.only:
         good = indicator_table.check(names) and good
