@@ -9,16 +9,20 @@
 
 mod adaptive;
 mod average;
+mod band;
 mod candle;
 mod cascade;
 mod channel;
+mod cycle;
 mod directional;
 mod displaced;
 mod extremes;
 mod hilbert;
 pub mod kernel;
+mod macd;
 mod momentum;
 mod oscillator;
+mod parabolic;
 mod pivot;
 mod price;
 mod statistic;
@@ -254,13 +258,19 @@ impl fmt::Debug for Indicator {
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
     [
+        adaptive::FUNCTIONS,
         average::FUNCTIONS,
         candle::ONE,
         candle::TWO,
         candle::THREE,
         candle::FOUR,
+        band::FUNCTIONS,
+        cascade::FUNCTIONS,
         channel::FUNCTIONS,
+        cycle::FUNCTIONS,
         displaced::FUNCTIONS,
+        macd::FUNCTIONS,
+        parabolic::FUNCTIONS,
         pivot::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
