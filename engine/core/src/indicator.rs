@@ -7,16 +7,21 @@
 //!
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
+mod adaptive;
 mod average;
+mod cascade;
 mod directional;
 mod extremes;
+mod hilbert;
 pub mod kernel;
 mod momentum;
 mod oscillator;
 mod price;
 mod statistic;
+mod stochastic;
 mod volatility;
 mod volume;
+mod weighted;
 mod wilder;
 mod window;
 
@@ -241,15 +246,19 @@ impl fmt::Debug for Indicator {
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
     [
+        adaptive::FUNCTIONS,
         average::FUNCTIONS,
+        cascade::FUNCTIONS,
         directional::FUNCTIONS,
         extremes::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
         price::FUNCTIONS,
         statistic::FUNCTIONS,
+        stochastic::FUNCTIONS,
         volatility::FUNCTIONS,
         volume::FUNCTIONS,
+        weighted::FUNCTIONS,
     ]
     .into_iter()
     .flatten()

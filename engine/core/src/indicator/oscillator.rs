@@ -50,6 +50,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// True where two values are as far apart as rounding may put equal ones: by 1e-14 of their sizes together, TA-Lib's
+/// measure.
+#[inline]
+pub fn is_same(left: f64, right: f64) -> bool {
+    (left - right).abs() <= 1e-14 * (left.abs() + right.abs())
+}
+
 /// How far the newest value is from the mean of the window, and the mean absolute deviation from that mean. Both are
 /// measured from the newest value, so that equal values leave nothing.
 fn deviation(window: &Window) -> Option<(f64, f64)> {
@@ -66,9 +73,10 @@ struct CommodityChannel(Window);
 impl Kernel<3, 1> for CommodityChannel {
     #[inline]
     fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
-        self.0.push(typical(high, low, close));
+        let price = typical(high, low, close);
+        self.0.push(price);
         let (distance, deviation) = deviation(&self.0)?;
-        Some([if deviation > 0.0 { distance / (0.015 * deviation) } else { 0.0 }])
+        Some([if is_same(price, price - distance) { 0.0 } else { distance / (0.015 * deviation) }])
     }
 
     fn warmup(&self) -> usize {
@@ -127,8 +135,7 @@ impl Kernel<3, 1> for WilliamsR {
     #[inline]
     fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
         let (highest, lowest) = self.0.push(high, low)?;
-        let range = highest - lowest;
-        Some([if range == 0.0 { 0.0 } else { -100.0 * ((highest - close) / range) }])
+        Some([if is_same(highest, lowest) { 0.0 } else { -100.0 * ((highest - close) / (highest - lowest)) }])
     }
 
     fn warmup(&self) -> usize {
