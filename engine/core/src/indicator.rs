@@ -14,11 +14,15 @@ mod directional;
 mod extremes;
 mod hilbert;
 pub mod kernel;
+mod maths;
 mod momentum;
 mod oscillator;
 mod price;
+mod ranked;
+mod standing;
 mod statistic;
 mod stochastic;
+mod trend;
 mod volatility;
 mod volume;
 mod weighted;
@@ -254,8 +258,10 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
         price::FUNCTIONS,
+        standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
+        trend::FUNCTIONS,
         volatility::FUNCTIONS,
         volume::FUNCTIONS,
         weighted::FUNCTIONS,
