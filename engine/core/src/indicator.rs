@@ -20,14 +20,19 @@ mod extremes;
 mod hilbert;
 pub mod kernel;
 mod macd;
+mod maths;
 mod momentum;
 mod oscillator;
 mod parabolic;
 mod pivot;
 mod price;
+mod ranked;
+mod standing;
 mod statistic;
+mod stochastic;
 mod stop;
 mod swing;
+mod trend;
 mod variability;
 mod volatility;
 mod volatility_history;
@@ -280,14 +285,19 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         weighted::FUNCTIONS,
         cascade::FUNCTIONS,
         adaptive::FUNCTIONS,
+        cascade::FUNCTIONS,
         directional::FUNCTIONS,
         extremes::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
         price::FUNCTIONS,
+        standing::FUNCTIONS,
         statistic::FUNCTIONS,
+        stochastic::FUNCTIONS,
+        trend::FUNCTIONS,
         volatility::FUNCTIONS,
         volume::FUNCTIONS,
+        weighted::FUNCTIONS,
     ]
     .into_iter()
     .flatten()

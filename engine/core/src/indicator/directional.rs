@@ -324,7 +324,7 @@ impl Kernel<3, 1> for Adxr {
     fn update(&mut self, bar: [f64; 3]) -> Option<[f64; 1]> {
         let adx = self.adx.push(bar)?;
         self.window.push(adx);
-        let before = self.window.back(self.window.capacity() - 1)?;
+        let before = self.window.oldest().filter(|_| self.window.is_full())?;
         Some([(adx + before) / 2.0])
     }
 

@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "imi",
-        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 0 where there is none.",
+        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 50 where there is none.",
         inputs: &["open", "close"],
         params: &[Param::period("period", 14, 2)],
         outputs: &["value"],
@@ -243,7 +243,7 @@ impl Kernel<2, 1> for IntradayMomentum {
         let (rising, falling) = (self.rising.push(body.max(0.0)), self.falling.push((-body).max(0.0)));
         let (rising, falling) = rising.zip(falling)?;
         let all = rising + falling;
-        Some([if all > 0.0 { 100.0 * (rising / all) } else { 0.0 }])
+        Some([if all > 0.0 { 100.0 * (rising / all) } else { 50.0 }])
     }
 
     fn warmup(&self) -> usize {

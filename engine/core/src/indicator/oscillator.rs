@@ -1,6 +1,7 @@
 //! Where the price stands among those of the last bars.
 
 use super::kernel::{Kernel, erase};
+use super::maths::is_same;
 use super::price::typical;
 use super::window::{Extreme, Window, WindowSum};
 use super::{Function, Param, Params, VALUE};
@@ -66,9 +67,10 @@ struct CommodityChannel(Window);
 impl Kernel<3, 1> for CommodityChannel {
     #[inline]
     fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
-        self.0.push(typical(high, low, close));
+        let price = typical(high, low, close);
+        self.0.push(price);
         let (distance, deviation) = deviation(&self.0)?;
-        Some([if deviation > 0.0 { distance / (0.015 * deviation) } else { 0.0 }])
+        Some([if is_same(price, price - distance) { 0.0 } else { distance / (0.015 * deviation) }])
     }
 
     fn warmup(&self) -> usize {
@@ -127,8 +129,7 @@ impl Kernel<3, 1> for WilliamsR {
     #[inline]
     fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
         let (highest, lowest) = self.0.push(high, low)?;
-        let range = highest - lowest;
-        Some([if range == 0.0 { 0.0 } else { -100.0 * ((highest - close) / range) }])
+        Some([if is_same(highest, lowest) { 0.0 } else { -100.0 * ((highest - close) / (highest - lowest)) }])
     }
 
     fn warmup(&self) -> usize {

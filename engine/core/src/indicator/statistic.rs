@@ -196,13 +196,10 @@ impl Pair {
     fn moments(&mut self) -> Covariance {
         let mut found = self.read();
         let count = self.period() as f64;
-        let mut is_lost = false;
-        for at in 0..2 {
-            self.peak[at] = self.peak[at].max(self.second[at] / count);
-            // Not a number has been lost as well.
-            is_lost |= !(found.variance[at] >= self.peak[at] * Pair::LOSS);
-        }
-        if is_lost {
+        self.peak = [0, 1].map(|at| self.peak[at].max(self.second[at] / count));
+        // What is not a number is not kept either.
+        let is_kept = (0..2).all(|at| found.variance[at] >= self.peak[at] * Pair::LOSS);
+        if !is_kept {
             self.refresh();
             found = self.read();
         }

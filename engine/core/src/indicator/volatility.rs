@@ -28,12 +28,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "natr",
-        doc: "Normalized average true range: atr in percent of the close; 0 where that is 0.",
+        doc: "Normalized average true range: atr in percent of the close; 0 where that is 0. With a period of 1 it is the true \
+              range itself, as in TA-Lib.",
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
         source: "TA-Lib NATR",
-        build: |params| erase(Natr(Atr::new(params.count(0)))),
+        build: |params| erase(Natr { average: Atr::new(params.count(0)), is_plain: params.count(0) == 1 }),
     },
 ];
 
@@ -60,16 +61,23 @@ impl Kernel<3, 1> for Atr {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Natr(Atr);
+struct Natr {
+    average: Atr,
+    is_plain: bool,
+}
 
 impl Kernel<3, 1> for Natr {
     #[inline]
     fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
-        let average = self.0.push(high, low, close)?;
-        Some([if close == 0.0 { 0.0 } else { 100.0 * (average / close) }])
+        let average = self.average.push(high, low, close)?;
+        Some([match close {
+            _ if self.is_plain => average,
+            0.0 => 0.0,
+            _ => 100.0 * (average / close),
+        }])
     }
 
     fn warmup(&self) -> usize {
-        self.0.warmup()
+        self.average.warmup()
     }
 }

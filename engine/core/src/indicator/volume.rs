@@ -1,6 +1,7 @@
 //! Volume, weighed by where the price went with it.
 
 use super::kernel::{Kernel, erase};
+use super::maths::is_same;
 use super::price::typical;
 use super::window::{Sum, WindowSum};
 use super::{Function, Param, VALUE};
@@ -157,11 +158,13 @@ impl Kernel<4, 1> for MoneyFlowIndex {
         let price = typical(high, low, close);
         let before = self.before.replace(price)?;
         let flow = price * volume;
-        let rising = self.rising.push(if price > before { flow } else { 0.0 });
-        let falling = self.falling.push(if price < before { flow } else { 0.0 });
+        let has_moved = !is_same(price, before);
+        let rising = self.rising.push(if has_moved && price > before { flow } else { 0.0 });
+        let falling = self.falling.push(if has_moved && price < before { flow } else { 0.0 });
         let (rising, falling) = rising.zip(falling)?;
         let all = rising + falling;
-        Some([if all == 0.0 { 0.0 } else { 100.0 * (rising / all) }])
+        // Negative prices make negative flows: what they leave is no share.
+        Some([if all > 0.0 { (100.0 * (rising / all)).clamp(0.0, 100.0) } else { 0.0 }])
     }
 
     fn warmup(&self) -> usize {
