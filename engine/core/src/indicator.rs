@@ -18,7 +18,7 @@ mod variability;
 mod volatility_history;
 mod vwap;
 mod wilder;
-mod window;
+pub(crate) mod window;
 
 use kernel::Erased;
 use std::fmt;
