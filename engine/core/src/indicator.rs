@@ -40,7 +40,7 @@ mod volume;
 mod vwap;
 mod weighted;
 mod wilder;
-mod window;
+pub(crate) mod window;
 
 use kernel::Erased;
 use std::fmt;
