@@ -43,7 +43,7 @@ impl History {
     /// The candle that is `age` candles old, 0 for the newest.
     #[inline]
     fn candle(&self, age: usize) -> Candle<'_> {
-        let [open, high, low, close] = self.ring[usize::from(self.next).wrapping_sub(age + 1) % KEPT];
+        let [open, high, low, close] = self.ring[usize::from(self.next).wrapping_sub(age).wrapping_sub(1) % KEPT];
         Candle { open, high, low, close, age, history: self }
     }
 
@@ -156,8 +156,8 @@ impl Candle<'_> {
     /// The length of a setting at this candle, from the candles before it.
     #[inline]
     fn average(&self, Setting { measure, period, factor }: Setting) -> f64 {
-        // Oldest first, as the first of TA-Lib's sums: where the mean is met exactly, the order shows.
-        let before = (1..=period).rev().map(|distance| self.history.candle(self.age + distance));
+        // Oldest first, as TA-Lib begins: where a length is just the mean, the order can show in the last bit.
+        let before = (1..=period).rev().map(|distance| self.history.candle(self.age.wrapping_add(distance)));
         let sum = before.fold(0.0, |sum, candle| sum + candle.measure(measure));
         let average = factor * (sum / period as f64);
         if matches!(measure, Measure::Shadow) { average / 2.0 } else { average }
@@ -310,7 +310,7 @@ const fn pattern<R: Rule>(name: &'static str, doc: &'static str) -> Function {
     Function { name, doc, inputs, params: &[], outputs: VALUE, source: "TA-Lib", build: build::<R> }
 }
 
-/// How far the last candle has to come into the body of the first, in lengths of that body.
+/// How far into the body of the first candle others come, in lengths of that body: at least, or for the mat hold at most.
 const fn penetration(default: f64) -> Param {
     Param::number("penetration", default, (0.0, 10.0))
 }
