@@ -57,7 +57,7 @@ SHOWN_PER_FUNCTION = 3
 
 
 class Refused(Exception):
-    """Parameters that the engine, or the peer, does not take."""
+    """Parameters that the engine does not take, or nobody else."""
 
 
 class Engine:
@@ -166,25 +166,29 @@ def fitted(param, value):
 
 
 def defined(context, name, params, series):
-    """The outputs by definition, in floating point (`mpmath.fp`) or exactly (`mpmath.mp`)."""
+    """The outputs by definition, in floating point (`mpmath.fp`) or exactly (`mpmath.mp`); None
+    where it is not defined for these parameters."""
     rows = [[context.mpf(float(value)) for value in one] for one in series]
-    nothing = numpy.nan
-    return [
-        numpy.array([nothing if value is None else float(value) for value in output])
-        for output in indicator_reference.FUNCTIONS[name](context, params, *rows)
+    if name not in indicator_reference.FUNCTIONS:
+        return None
+    outputs = indicator_reference.FUNCTIONS[name](context, params, *rows)
+    return outputs and [
+        numpy.array([numpy.nan if value is None else float(value) for value in output])
+        for output in outputs
     ]
 
 
 def peer_of(function, params, series):
     """Who else computes it, with what lookback where that is told apart, and its outputs."""
-    name = function["function"]
+    name, refused = function["function"], "no definition"
     if indicator_talib.has(name):
         try:
             return TALIB, *indicator_talib.run(function, params, series)
-        except indicator_talib.Refused:
-            if name not in indicator_reference.FUNCTIONS:
-                raise
+        except indicator_talib.Refused as error:
+            refused = str(error)
     outputs = defined(mpmath.fp, name, params, series)
+    if outputs is None:
+        raise Refused(refused)
     there = [numpy.flatnonzero(numpy.isfinite(output)) for output in outputs]
     first = min((places[0] for places in there if len(places)), default=None)
     return REFERENCE, first, outputs
@@ -238,7 +242,7 @@ class Comparison:
             for bars in made:
                 try:
                     self.case(params, bars)
-                except (Refused, indicator_talib.Refused) as error:
+                except Refused as error:
                     self.verdict.refused[str(error)] += 1
                     break
         return self.verdict
@@ -269,8 +273,9 @@ class Comparison:
         for at, (mine, other) in enumerate(zip(ours, theirs)):
             sizes = measure(mine, other, units[at])
             verdict.values += int(numpy.isfinite(mine).sum())
-            if (sizes > self.limit).any() and self.name in indicator_reference.FUNCTIONS:
+            if (sizes > self.limit).any():
                 truth = truth or self.truth(params, series)
+            if truth:
                 sizes = self.judged(mine, other, truth[at], sizes, units[at])
             if unsettled is not None:
                 verdict.unsettled += int((unsettled[at] & (sizes > self.limit)).sum())

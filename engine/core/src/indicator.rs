@@ -283,9 +283,6 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         volatility_history::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
-        cascade::FUNCTIONS,
-        adaptive::FUNCTIONS,
-        cascade::FUNCTIONS,
         directional::FUNCTIONS,
         extremes::FUNCTIONS,
         momentum::FUNCTIONS,
@@ -297,7 +294,6 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         trend::FUNCTIONS,
         volatility::FUNCTIONS,
         volume::FUNCTIONS,
-        weighted::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
