@@ -3,7 +3,7 @@
 They have TA-Lib's special cases, found by trying: what is told where a denominator is zero, and
 how small a move counts as none."""
 
-from indicator_reference import back, defines, each, ema, mean, over, typical, variance
+from indicator_reference import back, defines, each, ema, mean, over, typical, variance, wilder
 
 # How much of a price its mean distance must exceed to count (CCI), and twice that its move (MFI).
 TINY = 1e-14
@@ -139,18 +139,6 @@ def stddev(context, params, values):
         return params[1] * context.sqrt(variance(window))
 
     return [over(values, int(params[0]), deviation)]
-
-
-@defines("bbands")
-def bbands(context, params, values):
-    """With simple averages alone; other kinds lose no digits that a judge would have to find."""
-    if params[3]:
-        return None
-    period = int(params[0])
-    middle = over(values, period, mean)
-    deviation = over(values, period, lambda window: context.sqrt(variance(window)))
-    upper = each(lambda m, d: m + params[1] * d, middle, deviation)
-    return [upper, middle, each(lambda m, d: m - params[2] * d, middle, deviation)]
 
 
 def moments(pairs):

@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import indicator_comparison as comparison
 import indicator_talib
 
 PATH = pathlib.Path(__file__).parents[2] / "engine/core/src/indicator/AGREEMENT.md"
@@ -23,9 +24,10 @@ the averages. A value that only one of the two has differs without bound.
 
 The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit, the definition is
 evaluated in {digits} digits: if ours is within the limit of that and the peer is further away, ours stands, and "peer
-off" says by how much the peer differs there. Functions that follow the phase of a cycle (MAMA, the Hilbert transforms)
+off" says by how much the peer differs there; and it stands where it is no further from it than twice what the same
+definition in floating point is, or what rounding the inputs otherwise makes of it (said to be explained). Functions that follow the phase of a cycle (MAMA, the Hilbert transforms)
 follow the phase of rounding errors where there is no cycle: their values do not count, and are said to be unsettled,
-where TA-Lib's own move beyond the limit when its inputs are changed by 1e-14 of themselves.
+where ours or TA-Lib's own move beyond the limit when the inputs are changed by up to {shaken:g} of themselves.
 
 | Function | Source | Warm-up | Judged by | Cases | Values | Greatest difference | Peer off |
 |---|---|---|---|---|---|---|---|
@@ -44,13 +46,24 @@ def row(verdict):
         peer_off = f"by {verdict.peer_off:.0e} in {verdict.judged:,} values"
     if verdict.unsettled:
         peer_off += f"{'; ' if peer_off else ''}{verdict.unsettled:,} unsettled"
+    if verdict.doubtful:
+        peer_off += f"{'; ' if peer_off else ''}{verdict.doubtful:,} explained"
     cells += [str(verdict.warmup), judges, f"{verdict.cases:,}", f"{verdict.values:,}"]
     cells += [f"{verdict.greatest:.1e}" if verdict.greatest else "0", peer_off]
     return "| " + " | ".join(cells) + " |"
 
 
-def write(verdicts, **figures):
-    head = HEAD.format(talib=indicator_talib.VERSION, **figures)
+def write(verdicts, bars):
+    head = HEAD.format(
+        talib=indicator_talib.VERSION,
+        bars=bars,
+        limit=comparison.LIMIT,
+        small=comparison.SMALL,
+        rounding=comparison.ROUNDING,
+        ratio=comparison.RATIO,
+        digits=comparison.DIGITS,
+        shaken=max(comparison.SHAKEN),
+    )
     PATH.write_text(head + "\n".join(map(row, verdicts)) + "\n", encoding="utf-8")
 
 

@@ -8,11 +8,12 @@ VERSION = talib.__ta_version__.decode().split()[0]
 # Ours by another name; what they tell as a place in the series is an age here.
 AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX"}
 NAMES = AGES | {"chaikin_volatility": "CVI", "relative_volatility": "RVI"}
+NAMES |= {"mass_index": "MASSI", "percent_rank": "PERCENTRANK"}
 # Where our parameters are in another order than theirs: which of ours each of theirs is.
-ORDER = {"relative_volatility": (1, 0)}
+ORDER = {"relative_volatility": (1, 0), "mass_index": (1, 0)}
 # What ours has no parameter for, after the others: it changes nothing there.
 FIXED = {"var": [1.0]}
-# A function of that name which is another function, and why.
+# A function of that name is another one, and why.
 OTHERS = {}
 KNOWN = set(talib.get_functions())
 
