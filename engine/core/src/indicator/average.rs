@@ -211,7 +211,7 @@ impl Kernel<1, 1> for Ema {
     }
 
     fn warmup(&self) -> usize {
-        self.period - 1
+        self.period.saturating_sub(1)
     }
 }
 
@@ -253,6 +253,6 @@ impl Kernel<1, 1> for ZeroLag {
     }
 
     fn warmup(&self) -> usize {
-        self.values.capacity() - 1 + self.average.warmup()
+        (self.values.capacity() - 1).saturating_add(self.average.warmup())
     }
 }
