@@ -22,6 +22,7 @@ mod pivot;
 mod stop;
 mod swing;
 mod variability;
+mod variable;
 mod volatility_history;
 mod vwap;
 mod weighted;
@@ -262,6 +263,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         variability::FUNCTIONS,
+        variable::FUNCTIONS,
         volatility_history::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
