@@ -34,6 +34,7 @@ mod stop;
 mod swing;
 mod trend;
 mod variability;
+mod variable;
 mod volatility;
 mod volatility_history;
 mod volume;
@@ -280,6 +281,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         variability::FUNCTIONS,
+        variable::FUNCTIONS,
         volatility_history::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
