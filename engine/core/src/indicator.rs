@@ -17,6 +17,7 @@ pub mod kernel;
 mod maths;
 mod momentum;
 mod oscillator;
+mod pace;
 mod price;
 mod ranked;
 mod standing;
@@ -25,6 +26,7 @@ mod stochastic;
 mod trend;
 mod volatility;
 mod volume;
+mod volume_flow;
 mod weighted;
 mod wilder;
 mod window;
@@ -257,6 +259,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         extremes::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
+        pace::FUNCTIONS,
         price::FUNCTIONS,
         standing::FUNCTIONS,
         statistic::FUNCTIONS,
@@ -264,6 +267,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         trend::FUNCTIONS,
         volatility::FUNCTIONS,
         volume::FUNCTIONS,
+        volume_flow::FUNCTIONS,
         weighted::FUNCTIONS,
     ]
     .into_iter()
