@@ -9,24 +9,36 @@
 
 mod adaptive;
 mod average;
+mod band;
 mod cascade;
+mod channel;
+mod cycle;
 mod directional;
+mod displaced;
 mod extremes;
 mod hilbert;
 pub mod kernel;
+mod macd;
 mod maths;
 mod momentum;
 mod oscillator;
 mod pace;
+mod parabolic;
+mod pivot;
 mod price;
 mod ranked;
 mod standing;
 mod statistic;
 mod stochastic;
+mod stop;
+mod swing;
 mod trend;
+mod variability;
 mod volatility;
+mod volatility_history;
 mod volume;
 mod volume_flow;
+mod vwap;
 mod weighted;
 mod wilder;
 mod window;
@@ -254,20 +266,32 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
     [
         adaptive::FUNCTIONS,
         average::FUNCTIONS,
+        band::FUNCTIONS,
         cascade::FUNCTIONS,
+        channel::FUNCTIONS,
+        cycle::FUNCTIONS,
         directional::FUNCTIONS,
+        displaced::FUNCTIONS,
         extremes::FUNCTIONS,
+        macd::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
         pace::FUNCTIONS,
+        parabolic::FUNCTIONS,
+        pivot::FUNCTIONS,
         price::FUNCTIONS,
         standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
+        stop::FUNCTIONS,
+        swing::FUNCTIONS,
         trend::FUNCTIONS,
+        variability::FUNCTIONS,
         volatility::FUNCTIONS,
+        volatility_history::FUNCTIONS,
         volume::FUNCTIONS,
         volume_flow::FUNCTIONS,
+        vwap::FUNCTIONS,
         weighted::FUNCTIONS,
     ]
     .into_iter()

@@ -4,7 +4,8 @@ use super::adaptive::{Kama, Mama};
 use super::cascade::{Dema, T3, Tema};
 use super::kernel::{Kernel, erase};
 use super::weighted::{Trima, Wma};
-use super::window::WindowSum;
+use super::wilder::Wilder;
+use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 use ta::Next;
@@ -28,6 +29,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib EMA",
         build: |params| erase(Ema::new(params.count(0))),
+    },
+    Function {
+        name: "rma",
+        doc: "Wilder's average, also known as smoothed: exponential with a weight of 1/period, begun with the simple one.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 1)],
+        outputs: VALUE,
+        source: "TA-Lib RMA",
+        build: |params| erase(Rma(Wilder::new(params.count(0)))),
+    },
+    Function {
+        name: "zlema",
+        doc: "Zero-lag exponential moving average: of values with what they rose in half a period added.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib ZLEMA",
+        build: |params| erase(ZeroLag::new(params.count(0))),
     },
     Function {
         name: "ma",
@@ -192,6 +211,48 @@ impl Kernel<1, 1> for Ema {
     }
 
     fn warmup(&self) -> usize {
-        self.period - 1
+        self.period.saturating_sub(1)
+    }
+}
+
+/// Wilder's average.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rma(Wilder);
+
+impl Kernel<1, 1> for Rma {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.0.push(value).map(|average| [average])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.warmup()
+    }
+}
+
+/// The exponential average of twice the value less the one from half a period ago (Ehlers and Way 2010).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ZeroLag {
+    /// From the value half a period ago on.
+    values: Window,
+    average: Ema,
+}
+
+impl ZeroLag {
+    fn new(period: usize) -> ZeroLag {
+        ZeroLag { values: Window::new((period - 1) / 2 + 1), average: Ema::new(period) }
+    }
+}
+
+impl Kernel<1, 1> for ZeroLag {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.values.push(value);
+        let lagged = self.values.oldest().filter(|_| self.values.is_full())?;
+        self.average.update([2.0 * value - lagged])
+    }
+
+    fn warmup(&self) -> usize {
+        (self.values.capacity() - 1).saturating_add(self.average.warmup())
     }
 }

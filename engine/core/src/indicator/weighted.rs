@@ -2,6 +2,7 @@
 
 use super::average::Sma;
 use super::kernel::{Kernel, erase};
+use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,38 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib TRIMA",
         build: |params| erase(Trima::new(params.count(0))),
+    },
+    Function {
+        name: "hma",
+        doc: "Hull moving average: weighted averages over a half and the whole of the period, combined so that lag goes.",
+        inputs: VALUE,
+        params: &[Param::period("period", 20, 2)],
+        outputs: VALUE,
+        source: "TA-Lib HMA",
+        build: |params| erase(Hull::new(params.count(0))),
+    },
+    Function {
+        name: "vwma",
+        doc: "Moving average with the volume as weight; none where nothing was traded.",
+        inputs: &["value", "volume"],
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib VWMA",
+        build: |params| erase(VolumeWeighted::new(params.count(0))),
+    },
+    Function {
+        name: "alma",
+        doc: "Arnaud Legoux moving average: weights in a bell, offset from the oldest value to the newest by 0 to 1 of \
+              the period, sigma times narrower than it. It goes through the period at every value.",
+        inputs: VALUE,
+        params: &[
+            Param { range: (1.0, 200.0), ..Param::period("period", 9, 1) },
+            Param::number("offset", 0.85, (0.0, 1.0)),
+            Param::number("sigma", 6.0, (0.1, 100.0)),
+        ],
+        outputs: VALUE,
+        source: "Legoux and Kouzis-Loukas (2009), as TradingView's ta.alma",
+        build: |params| erase(Alma::new(params.count(0), params.number(1), params.number(2))),
     },
 ];
 
@@ -127,5 +160,97 @@ impl Kernel<1, 1> for Trima {
 
     fn warmup(&self) -> usize {
         self.0.warmup() + self.1.warmup()
+    }
+}
+
+/// Twice the weighted average over half the period less that over the whole, averaged over the period's root (Hull
+/// 2005).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Hull {
+    half: Wma,
+    whole: Wma,
+    last: Wma,
+}
+
+impl Hull {
+    fn new(period: usize) -> Hull {
+        Hull { half: Wma::new(period / 2), whole: Wma::new(period), last: Wma::new(period.isqrt()) }
+    }
+}
+
+impl Kernel<1, 1> for Hull {
+    #[inline]
+    fn update(&mut self, value: [f64; 1]) -> Option<[f64; 1]> {
+        let (half, whole) = (self.half.update(value), self.whole.update(value));
+        let ([half], [whole]) = (half?, whole?);
+        self.last.update([2.0 * half - whole])
+    }
+
+    fn warmup(&self) -> usize {
+        self.whole.warmup() + self.last.warmup()
+    }
+}
+
+/// The mean of the last values, each as often as its volume.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct VolumeWeighted {
+    traded: WindowSum,
+    volume: WindowSum,
+    /// Values at the end without volume, as many as count.
+    idle: usize,
+}
+
+impl VolumeWeighted {
+    fn new(period: usize) -> VolumeWeighted {
+        VolumeWeighted { traded: WindowSum::new(period), volume: WindowSum::new(period), idle: 0 }
+    }
+}
+
+impl Kernel<2, 1> for VolumeWeighted {
+    #[inline]
+    fn update(&mut self, [value, volume]: [f64; 2]) -> Option<[f64; 1]> {
+        let period = self.volume.window().capacity();
+        self.idle = if volume == 0.0 { period.min(self.idle.saturating_add(1)) } else { 0 };
+        let (traded, volume) = (self.traded.push(value * volume), self.volume.push(volume));
+        let (traded, volume) = (traded?, volume?);
+        // Rounding may leave a trace of volume where there was none.
+        (self.idle < period).then(|| [traded / volume])
+    }
+
+    fn warmup(&self) -> usize {
+        self.volume.window().capacity() - 1
+    }
+}
+
+/// The mean of the last values with weights in a bell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Alma {
+    values: Window,
+    /// Of the values, oldest first; together one.
+    weights: Box<[f64]>,
+}
+
+impl Alma {
+    fn new(period: usize, offset: f64, sigma: f64) -> Alma {
+        let (middle, width) = (offset * (period as f64 - 1.0), period as f64 / sigma);
+        let bell = |at: usize| {
+            let distance = (at as f64 - middle) / width;
+            libm::exp(-distance * distance / 2.0)
+        };
+        let total: f64 = (0..period).map(bell).sum();
+        Alma { values: Window::new(period), weights: (0..period).map(|at| bell(at) / total).collect() }
+    }
+}
+
+impl Kernel<1, 1> for Alma {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.values.push(value);
+        let weighted = || self.values.iter().zip(&self.weights).map(|(value, weight)| value * weight).sum();
+        self.values.is_full().then(|| [weighted()])
+    }
+
+    fn warmup(&self) -> usize {
+        self.values.capacity() - 1
     }
 }
