@@ -23,6 +23,7 @@ mod macd;
 mod maths;
 mod momentum;
 mod oscillator;
+mod pace;
 mod parabolic;
 mod pivot;
 mod price;
@@ -38,6 +39,7 @@ mod variable;
 mod volatility;
 mod volatility_history;
 mod volume;
+mod volume_flow;
 mod vwap;
 mod weighted;
 mod wilder;
@@ -274,15 +276,28 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         cascade::FUNCTIONS,
         channel::FUNCTIONS,
         cycle::FUNCTIONS,
+        directional::FUNCTIONS,
         displaced::FUNCTIONS,
+        extremes::FUNCTIONS,
         macd::FUNCTIONS,
+        momentum::FUNCTIONS,
+        oscillator::FUNCTIONS,
+        pace::FUNCTIONS,
         parabolic::FUNCTIONS,
         pivot::FUNCTIONS,
+        price::FUNCTIONS,
+        standing::FUNCTIONS,
+        statistic::FUNCTIONS,
+        stochastic::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
+        trend::FUNCTIONS,
         variability::FUNCTIONS,
         variable::FUNCTIONS,
+        volatility::FUNCTIONS,
         volatility_history::FUNCTIONS,
+        volume::FUNCTIONS,
+        volume_flow::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
         directional::FUNCTIONS,
