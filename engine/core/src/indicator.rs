@@ -12,6 +12,7 @@ mod channel;
 mod displaced;
 pub mod kernel;
 mod pivot;
+mod rank;
 mod stop;
 mod swing;
 mod variability;
@@ -245,6 +246,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         channel::FUNCTIONS,
         displaced::FUNCTIONS,
         pivot::FUNCTIONS,
+        rank::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         variability::FUNCTIONS,
