@@ -27,6 +27,7 @@ mod pace;
 mod parabolic;
 mod pivot;
 mod price;
+mod rank;
 mod ranked;
 mod standing;
 mod statistic;
@@ -289,6 +290,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
+        rank::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         trend::FUNCTIONS,
