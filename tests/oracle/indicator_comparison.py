@@ -13,6 +13,7 @@ import indicator_reference
 import indicator_reference_average
 import indicator_reference_bars
 import indicator_reference_cycle
+import indicator_reference_flow
 import indicator_reference_talib
 import indicator_talib
 

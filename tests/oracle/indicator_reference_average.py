@@ -2,24 +2,42 @@
 
 import indicator_reference_cycle
 import indicator_reference_talib as windows
-from indicator_reference import back, defines, each, ema, mean, over, together, true_ranges, variance
+from indicator_reference import (
+    back,
+    defines,
+    each,
+    ema,
+    mean,
+    over,
+    together,
+    true_ranges,
+    variance,
+    wilder,
+)
 
-SMA, EMA, WMA, DEMA, TEMA, TRIMA, KAMA, MAMA, T3 = range(9)
+SMA, EMA, WMA, DEMA, TEMA, TRIMA, KAMA, MAMA, T3, HMA, NONE, DEFAULT, ZLEMA, RMA = range(14)
 
 
 def moving(context, values, period, kind):
     """An average of one of TA-Lib's kinds, of a series that may begin with nothing."""
     empty = next((at for at, value in enumerate(values) if value is not None), len(values))
-    if period == 1 or empty == len(values):
+    if period == 1 or kind == NONE or empty == len(values):
         return values
     return [None] * empty + of_kind(context, values[empty:], period, kind)
 
 
 def of_kind(context, values, period, kind):
-    if kind == SMA:
+    if kind in (SMA, DEFAULT):
         return over(values, period, mean)
     if kind == EMA:
         return ema(context, values, period)
+    if kind == RMA:
+        return wilder(context, values, period)
+    if kind == HMA:
+        return hma(context, [period], values)[0]
+    if kind == ZLEMA:
+        ahead = each(lambda now, last: 2 * now - last, values, back(values, (period - 1) // 2))
+        return ema(context, ahead, period)
     if kind == DEMA:
         one, two = cascade(context, values, period, 2)
         return each(lambda a, b: 2 * a - b, one, two)
@@ -224,8 +242,8 @@ def rsi(context, values, period):
 
     steps = each(lambda now, last: now - last, values, back(values, 1))
     zero = context.mpf(0)
-    up = windows.wilder(context, each(lambda step: max(step, zero), steps), period)
-    down = windows.wilder(context, each(lambda step: max(-step, zero), steps), period)
+    up = wilder(context, each(lambda step: max(step, zero), steps), period)
+    down = wilder(context, each(lambda step: max(-step, zero), steps), period)
     return each(strength, up, down)
 
 

@@ -3,7 +3,7 @@
 They have TA-Lib's special cases, found by trying: what is told where a denominator is zero, and
 how small a move counts as none."""
 
-from indicator_reference import back, defines, each, ema, mean, over, typical, variance, wilder
+from indicator_reference import back, defines, each, ema, mean, over, typical, variance
 
 # How much of a price its mean distance must exceed to count (CCI), and twice that its move (MFI).
 TINY = 1e-14

@@ -5,14 +5,26 @@ import talib
 import talib.abstract
 
 VERSION = talib.__ta_version__.decode().split()[0]
-# Ours by another name; what they tell as a place in the series is an age here.
+# What they tell as a place in the series is an age here.
 AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX"}
-NAMES = AGES | {"chaikin_volatility": "CVI", "relative_volatility": "RVI"}
-NAMES |= {"mass_index": "MASSI", "percent_rank": "PERCENTRANK"}
+# Theirs by another name.
+NAMES = AGES | {
+    "accelerator": "AC",
+    "awesome": "AO",
+    "chaikin_volatility": "CVI",
+    "elder_ray": "ERI",
+    "force_index": "EFI",
+    "mass_index": "MASSI",
+    "negative_volume_index": "NVI",
+    "percent_rank": "PERCENTRANK",
+    "positive_volume_index": "PVI",
+    "relative_volatility": "RVI",
+    "volume_oscillator": "PVO",
+}
 # Where our parameters are in another order than theirs: which of ours each of theirs is.
-ORDER = {"relative_volatility": (1, 0), "mass_index": (1, 0)}
-# What ours has no parameter for, after the others: it changes nothing there.
-FIXED = {"var": [1.0]}
+ORDER = {"coppock": (2, 1, 0), "mass_index": (1, 0), "relative_volatility": (1, 0)}
+# What ours has no parameter for, after the others.
+FIXED = {"var": [1.0], "volume_oscillator": [1.0]}
 # A function of that name is another one, and why.
 OTHERS = {}
 KNOWN = set(talib.get_functions())

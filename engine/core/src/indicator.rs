@@ -302,17 +302,6 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         volume_flow::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
-        directional::FUNCTIONS,
-        extremes::FUNCTIONS,
-        momentum::FUNCTIONS,
-        oscillator::FUNCTIONS,
-        price::FUNCTIONS,
-        standing::FUNCTIONS,
-        statistic::FUNCTIONS,
-        stochastic::FUNCTIONS,
-        trend::FUNCTIONS,
-        volatility::FUNCTIONS,
-        volume::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
