@@ -34,8 +34,9 @@ KINDS = {"volume": "volume", "periods": "count", "time": "time"}
 # Made of the volumes of all bars so far.
 ACCUMULATED = {"adosc"}
 KAMA_TYPE, MAMA_TYPE = 6, 7
+NOISY = {"mama", "stochrsi"}
 # How much inputs are shaken to see whether the peer itself knows an output, and how often.
-SHAKEN, SHAKES = (1e-14, 1e-13, 1e-12, 1e-11), 8
+SHAKEN, SHAKES = (1e-14, 1e-13, 1e-12, 1e-11), 16
 # The same to see how well inputs that are rounded determine an output, and how far that may reach.
 ROUNDED, ROUNDINGS, NEIGHBOURS, DECISION = 2.0**-52, 2, 10, 1e-3
 CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
@@ -99,6 +100,7 @@ class Verdict:
         self.doubtful = self.definitions = 0
         self.holes = self.whole = self.torn = 0
         self.problems = []
+        self.seconds = 0.0
 
 
 def measure(ours, theirs, unit):
@@ -122,9 +124,9 @@ def usual_size(values):
     return numpy.median(size) if len(size) else 0.0
 
 
-def widened(values):
-    """The greatest among the last few values, at each place."""
-    return greatest([values], NEIGHBOURS)
+def about(values):
+    """The greatest among the values near each place."""
+    return greatest([greatest([values], NEIGHBOURS)[::-1]], NEIGHBOURS)[::-1]
 
 
 def greatest(series, count):
@@ -250,12 +252,13 @@ class Comparison:
         return units
 
     def hangs_on_noise(self, params):
-        """Whether it follows the phase of a cycle, which is that of rounding where there is none; or
-        how straight a series is that may be made of nothing but rounding."""
+        """Whether it follows the phase of a cycle, which is that of rounding where there is none, or
+        tells the place in a range that may be one of nothing but rounding."""
         names = [param["name"] for param in self.function["params"]]
         kinds = {value for name, value in zip(names, params) if name.endswith("ma_type")}
-        on_ratio = self.name.startswith("stoch") and KAMA_TYPE in kinds
-        return self.name == "mama" or self.name.startswith("ht_") or MAMA_TYPE in kinds or on_ratio
+        if self.name.startswith("stoch") and KAMA_TYPE in kinds:
+            return True
+        return self.name in NOISY or self.name.startswith("ht_") or MAMA_TYPE in kinds
 
     def holes(self, bars, seed):
         """What is not finite, or too great, is as if it had not been there."""
@@ -342,16 +345,17 @@ class Case:
             yield [one * (1 + size * chance.uniform(-1, 1, len(one))) for one in self.series]
 
     @functools.cached_property
-    def unsettled(self):
-        """Where ours or the peer's becomes another as soon as the inputs are shaken a little."""
-        found = [numpy.zeros(len(self.series[0]), bool) for _ in self.theirs]
+    def moves(self):
+        """How far ours or the peer's moves, as differences are measured, as soon as the inputs are
+        shaken a little."""
+        found = [numpy.zeros(len(self.series[0])) for _ in self.theirs]
         for series in self.shaken(SHAKEN * (SHAKES // len(SHAKEN))):
             ours = self.comparison.outputs(self.params, series)
             theirs = peer_of(self.function, self.params, series)[2]
             for others, plain in ((ours, self.plain), (theirs, self.theirs)):
                 for at, (other, same) in enumerate(zip(others, plain)):
-                    found[at] |= measure(other, same, self.units[at]) > LIMIT
-        return found
+                    found[at] = numpy.maximum(found[at], measure(other, same, self.units[at]))
+        return [2 * about(one) for one in found]
 
     @functools.cached_property
     def doubts(self):
@@ -365,7 +369,7 @@ class Case:
         for at, truth in enumerate(self.truth):
             moved = numpy.abs([other[at] - truth for other in others]).max(axis=0)
             moved[~(moved <= DECISION * usual_size(truth))] = 0.0
-            found.append(2 * widened(widened(moved)[::-1])[::-1])
+            found.append(2 * about(moved))
         return found
 
     def judged(self, at, mine, other, sizes):
@@ -387,8 +391,9 @@ class Case:
         return sizes
 
     def settled(self, at, sizes):
-        self.verdict.unsettled += int((self.unsettled[at] & (sizes > self.limit)).sum())
-        return numpy.where(self.unsettled[at], 0.0, sizes)
+        unsettled = (sizes > self.limit) & (sizes <= self.moves[at])
+        self.verdict.unsettled += int(unsettled.sum())
+        return numpy.where(unsettled, 0.0, sizes)
 
     def count(self, at, mine, other, sizes):
         worst = int(sizes.argmax())

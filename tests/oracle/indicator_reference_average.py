@@ -95,6 +95,7 @@ def apo(context, params, values):
 def of_price(context, params, values):
     """The fast and the slow average, whichever was named first; each begins as if it were alone."""
     *periods, kind = map(int, params)
+    kind = EMA if kind == DEFAULT else kind
     return [moving(context, values, period, kind) for period in sorted(periods)]
 
 
@@ -122,7 +123,8 @@ def bbands(context, params, values):
     middle = moving(context, values, period, int(params[3]))
     deviation = over(values, period, lambda window: context.sqrt(variance(window)))
     upper = each(lambda m, d: m + params[1] * d, middle, deviation)
-    return [upper, middle, each(lambda m, d: m - params[2] * d, middle, deviation)]
+    lower = each(lambda m, d: m - params[2] * d, middle, deviation)
+    return together(upper, middle, lower)
 
 
 @defines("accbands")

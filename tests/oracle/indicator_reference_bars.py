@@ -7,7 +7,6 @@ from indicator_reference import (
     ema,
     mean,
     over,
-    smooth,
     together,
     true_ranges,
     typical,
@@ -463,6 +462,12 @@ def vwap_lines(context, bars, deviations=0.0):
         reach = deviations * context.sqrt(square)
         rows.append((middle + reach, middle, middle - reach))
     return rows
+
+
+@defines("vwap")
+def vwap(context, params, high, low, close, volume):
+    rows = vwap_lines(context, zip(typical(high, low, close), volume))
+    return [[row[1] for row in rows]]
 
 
 @defines("vwap_bands")

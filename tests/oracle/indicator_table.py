@@ -48,6 +48,8 @@ def row(verdict):
         peer_off += f"{'; ' if peer_off else ''}{verdict.unsettled:,} unsettled"
     if verdict.doubtful:
         peer_off += f"{'; ' if peer_off else ''}{verdict.doubtful:,} explained"
+    if verdict.name in indicator_talib.OTHERS:
+        judges += f" ({indicator_talib.OTHERS[verdict.name]})"
     cells += [str(verdict.warmup), judges, f"{verdict.cases:,}", f"{verdict.values:,}"]
     cells += [f"{verdict.greatest:.1e}" if verdict.greatest else "0", peer_off]
     return "| " + " | ".join(cells) + " |"

@@ -19,6 +19,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 # Nothing is written outside the temporary directory, not even the import's bytecode.
 sys.dont_write_bytecode = True
@@ -27,6 +28,7 @@ import indicator_bars
 import indicator_comparison
 import indicator_reference
 import indicator_table
+import indicator_talib
 from indicator_comparison import Comparison, Engine
 
 SHOWN_PER_FUNCTION = 3
@@ -39,6 +41,7 @@ def share(*everything):
 
 def worker(function):
     path, made, candles, seed, noise = SHARED
+    started = time.process_time()
     engine = Engine(path)
     comparison = Comparison(function, engine, noise)
     if comparison.has_peer():
@@ -46,6 +49,7 @@ def worker(function):
     comparison.holes(made[0], seed)
     engine.process.stdin.close()
     engine.process.wait()
+    comparison.verdict.seconds = time.process_time() - started
     return comparison.verdict
 
 
@@ -83,6 +87,8 @@ def report(verdicts):
     failed = [verdict.name for verdict in verdicts if verdict.problems]
     print(f"compared {len(compared)} of N={len(verdicts)} functions in N={cases:,} cases")
     print(f"not compared {len(left)} of N={len(verdicts)} functions: {', '.join(left) or 'none'}")
+    for name, why in indicator_talib.OTHERS.items():
+        print(f"not TA-Lib's of that name: {name}: {why}")
     print(f"beyond the limit {beyond:,} of N={values:,} values")
     print(f"ours nearer to {indicator_comparison.DIGITS} digits than the peer {judged:,} of N={values:,} values")
     torn = sum(verdict.torn for verdict in verdicts)
@@ -116,6 +122,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="make AGREEMENT.md anew")
     parser.add_argument("--perturb", type=float, default=0.0)
     options = parser.parse_args()
+    started = time.monotonic()
     listed = subprocess.run([options.indicators, "--list"], capture_output=True, check=True)
     functions = [json.loads(line) for line in listed.stdout.splitlines()]
     names = [function["function"] for function in functions]
@@ -127,6 +134,11 @@ def main():
     if options.perturb:
         sys.exit(0 if report_perturbed(verdicts, options.perturb) else 1)
     good = report(verdicts)
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        print(f"names that are there twice {len(twice)} of N={len(names)}: {', '.join(twice)}")
+        good = False
+    print(f"took {time.monotonic() - started:.0f} s, {sum(v.seconds for v in verdicts):.0f} s of work")
     print(f"references without a function {len(strangers)}: {', '.join(sorted(strangers)) or 'none'}")
     if options.write:
         indicator_table.write(verdicts, len(made))
