@@ -34,6 +34,7 @@ mod stop;
 mod swing;
 mod trend;
 mod variability;
+mod variable;
 mod volatility;
 mod volatility_history;
 mod volume;
@@ -287,6 +288,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         swing::FUNCTIONS,
         trend::FUNCTIONS,
         variability::FUNCTIONS,
+        variable::FUNCTIONS,
         volatility::FUNCTIONS,
         volatility_history::FUNCTIONS,
         volume::FUNCTIONS,
