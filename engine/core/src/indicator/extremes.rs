@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, erase};
 use super::oscillator::Channel;
-use super::window::{Extreme, WindowSum};
+use super::window::{Extreme, Sum, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         source: "TA-Lib SUM",
         build: |params| erase(WindowSum::new(params.count(0))),
     },
+    Function {
+        name: "cumsum",
+        doc: "The sum of all values so far.",
+        inputs: VALUE,
+        params: &[],
+        outputs: VALUE,
+        source: "TA-Lib CUMSUM",
+        build: |_| erase(Sum::default()),
+    },
 ];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,5 +127,17 @@ impl Kernel<1, 1> for WindowSum {
 
     fn warmup(&self) -> usize {
         self.window().capacity() - 1
+    }
+}
+
+impl Kernel<1, 1> for Sum {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.add(value);
+        Some([self.value()])
+    }
+
+    fn warmup(&self) -> usize {
+        0
     }
 }

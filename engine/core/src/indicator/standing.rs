@@ -26,9 +26,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "How many of the values before it, in percent, are less than the value. Takes time with the logarithm of the \
               period.",
         inputs: VALUE,
-        params: &[Param::period("period", 100, 1)],
+        params: &[Param::period("period", 100, 2)],
         outputs: VALUE,
-        source: "Connors Research, An Introduction to ConnorsRSI (2012)",
+        source: "TA-Lib PERCENTRANK; Connors Research, An Introduction to ConnorsRSI (2012)",
         build: |params| erase(PercentRank(Ranked::new(params.count(0)))),
     },
     Function {
@@ -40,6 +40,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "Running median",
         build: |params| erase(Middle(Ranked::new(params.count(0)))),
+    },
+    Function {
+        name: "percentile",
+        doc: "The smallest of the last values that no fewer than so many percent of them do not exceed: the nearest rank, of \
+              50 the lower middle one. Takes time with the logarithm of the period.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2), Param::number("percentile", 50.0, (0.0, 100.0))],
+        outputs: VALUE,
+        source: "TA-Lib PERCENTILE",
+        build: |params| erase(Percentile { values: Ranked::new(params.count(0)), percentile: params.number(1) }),
     },
     Function {
         name: "connors_rsi",
@@ -123,6 +133,29 @@ impl Kernel<1, 1> for Middle {
 
     fn warmup(&self) -> usize {
         self.0.capacity() - 1
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Percentile {
+    values: Ranked,
+    percentile: f64,
+}
+
+impl Kernel<1, 1> for Percentile {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.values.push(value);
+        let count = self.values.capacity();
+        if self.values.len() < count {
+            return None;
+        }
+        let rank = (self.percentile / 100.0 * count as f64).ceil() as usize;
+        self.values.at(rank.clamp(1, count) - 1).map(|value| [value])
+    }
+
+    fn warmup(&self) -> usize {
+        self.values.capacity() - 1
     }
 }
 

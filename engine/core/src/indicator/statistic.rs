@@ -1,6 +1,7 @@
 //! Statistics of the last values: their spread, their straight line, and how two series go together.
 
 use super::kernel::{Kernel, erase};
+use super::maths::quotient;
 use super::window::{Moments, Window};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib TSF",
         build: |params| erase(Regression::new(params.count(0), Reading::Next)),
+    },
+    Function {
+        name: "fosc",
+        doc: "Forecast oscillator: how far the value is from what tsf forecast for it one input before, in percent of the value; 0 \
+              where that is 0.",
+        inputs: VALUE,
+        params: &[Param::period("period", 5, 2)],
+        outputs: VALUE,
+        source: "TA-Lib FOSC; Chande and Kroll, The New Technical Trader (1994)",
+        build: |params| {
+            erase(ForecastOscillator { line: Regression::new(params.count(0), Reading::Next), forecast: None })
+        },
     },
 ];
 
@@ -311,5 +324,24 @@ impl Kernel<1, 1> for Regression {
 
     fn warmup(&self) -> usize {
         self.pair.period() - 1
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ForecastOscillator {
+    line: Regression,
+    forecast: Option<f64>,
+}
+
+impl Kernel<1, 1> for ForecastOscillator {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        let next = self.line.update([value]).map(|[next]| next);
+        let forecast = std::mem::replace(&mut self.forecast, next)?;
+        Some([100.0 * quotient(value - forecast, value)])
+    }
+
+    fn warmup(&self) -> usize {
+        self.line.warmup().saturating_add(1)
     }
 }

@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: &["plus", "minus"],
-        source: "Botes and Siepman, Stocks & Commodities 28:1 (2010)",
+        source: "TA-Lib VORTEX; Botes and Siepman, Stocks & Commodities 28:1 (2010)",
         build: |params| erase(Vortex::new(params.count(0))),
     },
     Function {
@@ -37,20 +37,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "Mass index: sum of the ratios of the exponential average of the bar's range to the average of that average; a \
               ratio is 1 where there is no range.",
         inputs: &["high", "low"],
-        params: &[Param::period("period", 25, 1), Param::period("average_period", 9, 1)],
+        params: &[Param::period("average_period", 9, 2), Param::period("period", 25, 2)],
         outputs: VALUE,
-        source: "Dorsey, The Mass Index, Stocks & Commodities 10:6 (1992)",
-        build: |params| erase(Mass::new(params.count(0), params.count(1))),
+        source: "TA-Lib MASSI; Dorsey, Stocks & Commodities 10:6 (1992)",
+        build: |params| erase(Mass::new(params.count(1), params.count(0))),
     },
     Function {
         name: "efficiency_ratio",
-        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 0 where it did not \
+        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 1 where it did not \
               move.",
         inputs: VALUE,
-        params: &[Param::period("period", 10, 1)],
+        params: &[Param::period("period", 10, 2)],
         outputs: VALUE,
-        source: "Kaufman, Smarter Trading (1995)",
+        source: "TA-Lib ER; Kaufman, Smarter Trading (1995)",
         build: |params| erase(Efficiency::new(params.count(0))),
+    },
+    Function {
+        name: "vhf",
+        doc: "Vertical horizontal filter: how far the highest value is from the lowest, in units of the way between the values; 0 where \
+              they did not move.",
+        inputs: VALUE,
+        params: &[Param::period("period", 28, 2)],
+        outputs: VALUE,
+        source: "TA-Lib VHF; White, Futures (August 1991)",
+        build: |params| erase(VerticalHorizontal::new(params.count(0))),
     },
 ];
 
@@ -162,7 +172,34 @@ impl Kernel<1, 1> for Efficiency {
         let change = value - self.before.replace(value)?;
         let (change, way) = self.moves.push(change).zip(self.way.push(change.abs()))?;
         // Rounding may make the whole longer than its parts.
-        Some([quotient(change.abs(), way).min(1.0)])
+        Some([if way == 0.0 { 1.0 } else { quotient(change.abs(), way).min(1.0) }])
+    }
+
+    fn warmup(&self) -> usize {
+        self.way.window().capacity()
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct VerticalHorizontal {
+    before: Option<f64>,
+    way: WindowSum,
+    range: Channel,
+}
+
+impl VerticalHorizontal {
+    fn new(period: usize) -> VerticalHorizontal {
+        VerticalHorizontal { before: None, way: WindowSum::new(period), range: Channel::new(period) }
+    }
+}
+
+impl Kernel<1, 1> for VerticalHorizontal {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        let range = self.range.push(value, value);
+        let change = value - self.before.replace(value)?;
+        let ((highest, lowest), way) = range.zip(self.way.push(change.abs()))?;
+        Some([quotient(highest - lowest, way)])
     }
 
     fn warmup(&self) -> usize {
