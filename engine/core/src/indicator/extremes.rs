@@ -27,8 +27,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "max_age",
-        doc: "How many values ago the greatest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
-              gives its place in the array instead.)",
+        doc: "How many values ago the greatest of the last values came, 0 for now; of equal ones the newest counts. \
+              (TA-Lib gives its place in the array instead.)",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
@@ -37,8 +37,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "min_age",
-        doc: "How many values ago the smallest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
-              gives its place in the array instead.)",
+        doc: "How many values ago the smallest of the last values came, 0 for now; of equal ones the newest counts. \
+              (TA-Lib gives its place in the array instead.)",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,

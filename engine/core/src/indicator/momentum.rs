@@ -55,8 +55,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "rsi",
-        doc: "Relative strength index: the share of the gains in all moves, both smoothed as Wilder does, from 0 to 100; \
-              0 where nothing moved.",
+        doc: "Relative strength index: the share of the gains in all moves, both smoothed as Wilder does, from 0 to \
+              100; 0 where nothing moved.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -75,8 +75,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "cmou",
-        doc: "Chande momentum oscillator as he had it: gains less losses in percent of all moves of the period, which all count \
-              alike; 0 where nothing moved.",
+        doc: "Chande momentum oscillator as he had it: gains less losses in percent of all moves of the period, which \
+              all count alike; 0 where nothing moved.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -85,7 +85,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "imi",
-        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 50 where there is none.",
+        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 50 where \
+              there is none.",
         inputs: &["open", "close"],
         params: &[Param::period("period", 14, 2)],
         outputs: &["value"],

@@ -15,8 +15,8 @@ const HIGH_LOW: &[&str] = &["high", "low"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "tsi",
-        doc: "True strength index: the moves, smoothed twice by exponential averages, in percent of their lengths smoothed \
-              alike, from -100 to 100; 0 where nothing moved.",
+        doc: "True strength index: the moves, smoothed twice by exponential averages, in percent of their lengths \
+              smoothed alike, from -100 to 100; 0 where nothing moved.",
         inputs: VALUE,
         params: &[Param::period("long", 25, 2), Param::period("short", 13, 2)],
         outputs: VALUE,
@@ -25,8 +25,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "kst",
-        doc: "Know sure thing: four rates of change in percent, averaged, the longer ones of which count more (1 to 4), and \
-              the simple average of their sum.",
+        doc: "Know sure thing: four rates of change in percent, averaged, the longer ones of which count more (1 to \
+              4), and the simple average of their sum.",
         inputs: VALUE,
         params: &[
             Param::period("change_1", 10, 1),
@@ -54,8 +54,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "dpo",
-        doc: "Detrended price oscillator, not centred: what the value was period / 2 + 1 inputs ago, or the oldest of the \
-              average, less the simple average.",
+        doc: "Detrended price oscillator, not centred: what the value was period / 2 + 1 inputs ago, or the oldest of \
+              the average, less the simple average.",
         inputs: VALUE,
         params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
@@ -103,8 +103,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "relative_vigor",
-        doc: "Relative vigor index: the bars' bodies in units of their ranges, both weighed over four bars and summed up, and \
-              its average, weighed alike; 0 where there is no range.",
+        doc: "Relative vigor index: the bars' bodies in units of their ranges, both weighed over four bars and summed \
+              up, and its average, weighed alike; 0 where there is no range.",
         inputs: &["open", "high", "low", "close"],
         params: &[Param::period("period", 10, 1)],
         outputs: &["value", "signal"],

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "zscore",
-        doc: "How many standard deviations (of the population) the value is from the mean of the last ones, itself among \
-              them; 0 where there is no deviation.",
+        doc: "How many standard deviations (of the population) the value is from the mean of the last ones, itself \
+              among them; 0 where there is no deviation.",
         inputs: VALUE,
         params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
@@ -23,8 +23,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "percent_rank",
-        doc: "How many of the values before it, in percent, are less than the value. Takes time with the logarithm of the \
-              period.",
+        doc: "How many of the values before it, in percent, are less than the value. Takes time with the logarithm of \
+              the period.",
         inputs: VALUE,
         params: &[Param::period("period", 100, 2)],
         outputs: VALUE,
@@ -33,8 +33,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "median",
-        doc: "The median of the last values: the middle one, or the mean of the two in the middle. Takes time with the \
-              logarithm of the period.",
+        doc: "The median of the last values: the middle one, or the mean of the two in the middle. Takes time with \
+              the logarithm of the period.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
@@ -43,8 +43,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "percentile",
-        doc: "The smallest of the last values that no fewer than so many percent of them do not exceed: the nearest rank, of \
-              50 the lower middle one. Takes time with the logarithm of the period.",
+        doc: "The smallest of the last values that no fewer than so many percent of them do not exceed: the nearest \
+              rank, of 50 the lower middle one. Takes time with the logarithm of the period.",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2), Param::number("percentile", 50.0, (0.0, 100.0))],
         outputs: VALUE,
@@ -53,8 +53,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "connors_rsi",
-        doc: "Connors' RSI: the mean of the value's rsi, of the rsi of how many times it has risen or fallen on end, and of \
-              the percent rank of its last change.",
+        doc: "Connors' RSI: the mean of the value's rsi, of the rsi of how many times it has risen or fallen on end, \
+              and of the percent rank of its last change.",
         inputs: VALUE,
         params: &[
             Param::period("period", 3, 2),
@@ -67,8 +67,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "fisher_transform",
-        doc: "Fisher transform of where the median price is in the range of the last ones, smoothed; the signal is its value \
-              one bar before.",
+        doc: "Fisher transform of where the median price is in the range of the last ones, smoothed; the signal is \
+              its value one bar before.",
         inputs: &["high", "low"],
         params: &[Param::period("period", 10, 1)],
         outputs: &["fisher", "signal"],

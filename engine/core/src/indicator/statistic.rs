@@ -38,8 +38,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "beta",
-        doc: "Beta: by how much the rate of change of the other series goes with that of the first, per unit of it; 0 where \
-              the first does not move.",
+        doc: "Beta: by how much the rate of change of the other series goes with that of the first, per unit of it; 0 \
+              where the first does not move.",
         inputs: TWO,
         params: &[Param::period("period", 5, 1)],
         outputs: VALUE,
@@ -48,7 +48,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "linearreg",
-        doc: "Linear regression: where the straight line of least squares through the last values stands at the newest.",
+        doc: "Linear regression: where the straight line of least squares through the last values stands at the \
+              newest.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -57,7 +58,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "linearreg_angle",
-        doc: "Angle of the straight line of least squares through the last values, in degrees, one unit of value a step.",
+        doc: "Angle of the straight line of least squares through the last values, in degrees, one unit of value a \
+              step.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -84,7 +86,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "tsf",
-        doc: "Time series forecast: where the straight line of least squares through the last values will stand at the next.",
+        doc: "Time series forecast: where the straight line of least squares through the last values will stand at \
+              the next.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -93,8 +96,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "fosc",
-        doc: "Forecast oscillator: how far the value is from what tsf forecast for it one input before, in percent of the value; 0 \
-              where that is 0.",
+        doc: "Forecast oscillator: how far the value is from what tsf forecast for it one input before, in percent of \
+              the value; 0 where that is 0.",
         inputs: VALUE,
         params: &[Param::period("period", 5, 2)],
         outputs: VALUE,
@@ -137,8 +140,8 @@ impl Kernel<1, 1> for Variance {
     }
 }
 
-/// Variances and covariance of the last pairs of values, made as [`Moments`] are: from sums of distances from one of the
-/// pairs, afresh once a turn and where cancellation would show.
+/// Variances and covariance of the last pairs of values, made as [`Moments`] are: from sums of distances from one of
+/// the pairs, afresh once a turn and where cancellation would show.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pair {
     windows: [Window; 2],

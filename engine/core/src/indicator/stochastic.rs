@@ -15,8 +15,8 @@ const BAR: &[&str] = &["high", "low", "close"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "stoch",
-        doc: "Slow stochastic: where the close is in the range of the last bars, from 0 (lowest low) to 100 (highest high), \
-              averaged, and the average of that; 0 where there is no range.",
+        doc: "Slow stochastic: where the close is in the range of the last bars, from 0 (lowest low) to 100 (highest \
+              high), averaged, and the average of that; 0 where there is no range.",
         inputs: BAR,
         params: &[
             Param::period("fast_k_period", 5, 1),
@@ -35,8 +35,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "stochf",
-        doc: "Fast stochastic: where the close is in the range of the last bars, from 0 (lowest low) to 100 (highest high), \
-              and the average of that; 0 where there is no range.",
+        doc: "Fast stochastic: where the close is in the range of the last bars, from 0 (lowest low) to 100 (highest \
+              high), and the average of that; 0 where there is no range.",
         inputs: BAR,
         params: &[
             Param::period("fast_k_period", 5, 1),
@@ -49,8 +49,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "stochrsi",
-        doc: "Stochastic relative strength: where rsi is in the range of its last values, from 0 to 100, and the average of \
-              that; 0 where there is no range.",
+        doc: "Stochastic relative strength: where rsi is in the range of its last values, from 0 to 100, and the \
+              average of that; 0 where there is no range.",
         inputs: VALUE,
         params: &[
             Param::period("period", 14, 2),
@@ -88,8 +88,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "smi",
-        doc: "Stochastic momentum index: how far the close is from the middle of the range of the last bars, in percent of half \
-              of that range, both smoothed twice by exponential averages, and the average of that; 0 where there is no range.",
+        doc: "Stochastic momentum index: how far the close is from the middle of the range of the last bars, in \
+              percent of half of that range, both smoothed twice by exponential averages, and the average of that; 0 \
+              where there is no range.",
         inputs: BAR,
         params: &[
             Param::period("period", 13, 2),

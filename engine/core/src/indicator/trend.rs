@@ -14,8 +14,8 @@ const BAR: &[&str] = &["high", "low", "close"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "vortex",
-        doc: "Vortex indicator: how far the highs are from the lows before them (plus), and the lows from the highs before \
-              them (minus), in units of the true range; 0 where there is no range.",
+        doc: "Vortex indicator: how far the highs are from the lows before them (plus), and the lows from the highs \
+              before them (minus), in units of the true range; 0 where there is no range.",
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: &["plus", "minus"],
@@ -24,8 +24,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "choppiness",
-        doc: "Choppiness index: how long the way of the price was in units of how far it came, on a logarithmic scale from 0 \
-              (straight) to 100 (back and forth); 0 where it did not move.",
+        doc: "Choppiness index: how long the way of the price was in units of how far it came, on a logarithmic scale \
+              from 0 (straight) to 100 (back and forth); 0 where it did not move.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -34,8 +34,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "mass_index",
-        doc: "Mass index: sum of the ratios of the exponential average of the bar's range to the average of that average; a \
-              ratio is 1 where there is no range.",
+        doc: "Mass index: sum of the ratios of the exponential average of the bar's range to the average of that \
+              average; a ratio is 1 where there is no range.",
         inputs: &["high", "low"],
         params: &[Param::period("average_period", 9, 2), Param::period("period", 25, 2)],
         outputs: VALUE,
@@ -44,8 +44,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "efficiency_ratio",
-        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 1 where it did not \
-              move.",
+        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 1 where it \
+              did not move.",
         inputs: VALUE,
         params: &[Param::period("period", 10, 2)],
         outputs: VALUE,
@@ -54,8 +54,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "vhf",
-        doc: "Vertical horizontal filter: how far the highest value is from the lowest, in units of the way between the values; 0 where \
-              they did not move.",
+        doc: "Vertical horizontal filter: how far the highest value is from the lowest, in units of the way between \
+              the values; 0 where they did not move.",
         inputs: VALUE,
         params: &[Param::period("period", 28, 2)],
         outputs: VALUE,

@@ -14,7 +14,8 @@ const BAR: &[&str] = &["high", "low", "close", "volume"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "obv",
-        doc: "On-balance volume: the sum of the volumes, those of falling values taken off; it begins with the first volume.",
+        doc: "On-balance volume: the sum of the volumes, those of falling values taken off; it begins with the first \
+              volume.",
         inputs: &["value", "volume"],
         params: &[],
         outputs: VALUE,
@@ -23,8 +24,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "ad",
-        doc: "Chaikin's accumulation/distribution line: the sum of the volumes, each weighed from -1 to 1 by where the \
-              bar closed in its range.",
+        doc: "Chaikin's accumulation/distribution line: the sum of the volumes, each weighed from -1 to 1 by where \
+              the bar closed in its range.",
         inputs: BAR,
         params: &[],
         outputs: VALUE,
@@ -33,8 +34,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "adosc",
-        doc: "Chaikin oscillator: a fast exponential average of the accumulation/distribution line less a slow one; both \
-              begin with its first value.",
+        doc: "Chaikin oscillator: a fast exponential average of the accumulation/distribution line less a slow one; \
+              both begin with its first value.",
         inputs: BAR,
         params: &[Param::period("fast", 3, 2), Param::period("slow", 10, 2)],
         outputs: VALUE,
@@ -43,8 +44,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "mfi",
-        doc: "Money flow index: the share of money that flowed at rising typical prices in all that flowed at moving ones, \
-              from 0 to 100; 0 where there was none.",
+        doc: "Money flow index: the share of money that flowed at rising typical prices in all that flowed at moving \
+              ones, from 0 to 100; 0 where there was none.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -71,8 +72,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "wad",
-        doc: "Williams' accumulation/distribution: the sum of how far the closes rose above, or fell below, the lowest or highest price \
-              since the close before. It takes no volume.",
+        doc: "Williams' accumulation/distribution: the sum of how far the closes rose above, or fell below, the \
+              lowest or highest price since the close before. It takes no volume.",
         inputs: &["high", "low", "close"],
         params: &[],
         outputs: VALUE,

@@ -25,8 +25,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "ease_of_movement",
-        doc: "Ease of movement: the simple average of how far the median price moved times the bar's range, per `unit` of \
-              volume; 0 where there was no volume.",
+        doc: "Ease of movement: the simple average of how far the median price moved times the bar's range, per \
+              `unit` of volume; 0 where there was no volume.",
         inputs: &["high", "low", "volume"],
         params: &[Param::period("period", 14, 1), Param::number("unit", 1e8, (1e-12, 1e15))],
         outputs: VALUE,
@@ -35,8 +35,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "cmf",
-        doc: "Chaikin money flow: the volumes, each weighed from -1 to 1 by where the bar closed in its range, in units of \
-              all volume; 0 where there was none.",
+        doc: "Chaikin money flow: the volumes, each weighed from -1 to 1 by where the bar closed in its range, in \
+              units of all volume; 0 where there was none.",
         inputs: BAR,
         params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
@@ -64,7 +64,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "negative_volume_index",
-        doc: "Negative volume index: 1000, and from there as the close goes in bars of less volume than the one before.",
+        doc: "Negative volume index: 1000, and from there as the close goes in bars of less volume than the one \
+              before; a change of sign, or to or from 0, does not count.",
         inputs: CLOSE_VOLUME,
         params: &[],
         outputs: VALUE,
@@ -73,7 +74,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "positive_volume_index",
-        doc: "Positive volume index: 1000, and from there as the close goes in bars of more volume than the one before.",
+        doc: "Positive volume index: 1000, and from there as the close goes in bars of more volume than the one \
+              before; a change of sign, or to or from 0, does not count.",
         inputs: CLOSE_VOLUME,
         params: &[],
         outputs: VALUE,
@@ -82,8 +84,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "klinger",
-        doc: "Klinger volume oscillator: a fast exponential average of the volume force less a slow one, and the average of \
-              that. The force is the volume times 200 * |range / ranges since the trend began - 1|, negative in a fall.",
+        doc: "Klinger volume oscillator: a fast exponential average of the volume force less a slow one, and the \
+              average of that. The force is the volume times 200 * |range / ranges since the trend began - 1|, \
+              negative in a fall.",
         inputs: BAR,
         params: &[Param::period("fast", 34, 1), Param::period("slow", 55, 1), Param::period("signal", 13, 1)],
         outputs: &["klinger", "signal"],
