@@ -440,3 +440,14 @@ fn too_many_trades_within_the_horizon_are_counted() {
     pack.on_book(Nanos::new(4_000_000_000), &level(10_000), &level(10_002));
     assert_eq!((pack.cost().effective(), pack.cost().realized()), (Some(0.02), Some(0.02)), "the mid until then");
 }
+
+#[test]
+fn a_clock_that_goes_back_stands_still() {
+    let mut pack = Microstructure::new(settings());
+    let level = |ticks| [Level { price: price(ticks), qty: qty(100), orders: 0 }];
+    for (at, ask) in [(0, 10_001), (10, 10_003), (5, 10_003), (20, 10_001)] {
+        pack.on_book(Nanos::new(at), &level(10_000), &level(ask));
+    }
+    // For ten nanoseconds 0.01, then for ten 0.03.
+    near("spread", pack.averages().spread_over_time(), Some(0.02), 1.0);
+}
