@@ -1,7 +1,18 @@
 """Definitions of volatilities, and of averages by volume."""
 
-from indicator_reference import back, defines, each, ema, mean, over, together, true_ranges
-from indicator_reference import typical, variance, wilder
+from indicator_reference import (
+    back,
+    defines,
+    each,
+    ema,
+    mean,
+    over,
+    together,
+    true_ranges,
+    typical,
+    variance,
+    wilder,
+)
 from indicator_reference_bars import average_range, whole
 
 DAY_S = 86_400

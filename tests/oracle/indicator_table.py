@@ -19,15 +19,21 @@ this purpose from the named source (`tests/oracle/indicator_reference.py` and th
 The difference of a value is |ours - peer| / max(|peer|, {small:g} u, {rounding:g} x). Here u is the median size of the
 peer's values in that series that are not zero: what passes through zero is measured by what is usual. And x is the
 greatest size of an input among the last warm-up + 1 bars, for outputs that have a unit (a price, a price times a
-volume; found by doubling prices, and volumes), and {ratio:g} for ratios: the difference of two averages is known no better than
-the averages. A value that only one of the two has differs without bound.
+volume; found by doubling prices, and volumes), and {ratio:g} for ratios: the difference of two averages is known no
+better than the averages. A value that only one of the two has differs without bound.
 
-The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit, the definition is
-evaluated in {digits} digits: if ours is within the limit of that and the peer is further away, ours stands, and "peer
-off" says by how much the peer differs there; and it stands where it is no further from it than twice what the same
-definition in floating point is, or what rounding the inputs otherwise makes of it (said to be explained). Functions that follow the phase of a cycle (MAMA, the Hilbert transforms)
-follow the phase of rounding errors where there is no cycle: their values do not count, and are said to be unsettled,
-where ours or TA-Lib's own move beyond the limit when the inputs are changed by up to {shaken:g} of themselves.
+The limit is {limit:g}; patterns of candles must be equal. Where a value is beyond the limit:
+
+- The definition is evaluated in {digits} digits. If ours is within the limit of that and the peer is further away, ours
+  stands, and "peer off" says by how much the peer differs there.
+- Ours stands too where it is no further from the {digits} digits than twice what the same definition in floating point
+  is, or what rounding the inputs otherwise makes of it: such values are "explained".
+- Functions that follow the phase of a cycle (MAMA, the Hilbert transforms) follow the phase of rounding errors where
+  there is no cycle, and places in a range of rounding errors are as little known: values do not count, and are
+  "unsettled", where the difference is no more than twice what ours or TA-Lib's own move by when the inputs are changed
+  by up to {shaken:g} of themselves.
+
+A definition that judges must itself agree with TA-Lib on a plain walk.
 
 | Function | Source | Warm-up | Judged by | Cases | Values | Greatest difference | Peer off |
 |---|---|---|---|---|---|---|---|
