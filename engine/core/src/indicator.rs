@@ -9,7 +9,7 @@
 
 mod average;
 pub mod kernel;
-mod window;
+pub mod window;
 
 use kernel::Erased;
 use std::fmt;
