@@ -1,0 +1,92 @@
+use super::*;
+use proptest::prelude::*;
+
+/// What a window of `period` holds after each value.
+fn windows(values: &[f64], period: usize) -> impl Iterator<Item = (usize, &[f64])> {
+    (0..values.len()).map(move |at| (at, &values[(at + 1).saturating_sub(period)..=at]))
+}
+
+fn series() -> impl Strategy<Value = Vec<f64>> {
+    // Prices that move, jump, rest, and the extremes in between.
+    let step = prop_oneof![8 => -1.0..1.0f64, 2 => Just(0.0), 1 => -1e6..1e6f64, 1 => Just(1e15)];
+    prop::collection::vec(step, 1..200).prop_map(|steps| {
+        let mut price = 1_000.0;
+        let walk = |step: f64| {
+            if step.abs() < 1e10 {
+                price += step;
+            }
+            if step == 1e15 { step } else { price }
+        };
+        steps.into_iter().map(walk).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_window_holds_the_last_values(values in series(), period in 1usize..20) {
+        let mut window = Window::new(period);
+        for (at, expect) in windows(&values, period) {
+            let gone = window.push(values[at]);
+            prop_assert_eq!(gone, at.checked_sub(period).map(|at| values[at]));
+            prop_assert_eq!(window.iter().collect::<Vec<_>>(), expect);
+            prop_assert_eq!(window.back(0), expect.last().copied());
+            prop_assert_eq!(window.oldest(), expect.first().copied());
+            prop_assert_eq!(window.back(expect.len()), None);
+        }
+    }
+
+    #[test]
+    fn a_sum_loses_nothing(values in series(), period in 1usize..20) {
+        let mut sum = WindowSum::new(period);
+        for (at, expect) in windows(&values, period) {
+            let value = sum.push(values[at]);
+            prop_assert_eq!(value.is_some(), expect.len() == period);
+            let Some(value) = value else { continue };
+            let mut exact = Sum::default();
+            expect.iter().for_each(|&term| exact.add(term));
+            prop_assert!((value - exact.value()).abs() <= exact.value().abs() * 1e-12, "{} {}", value, exact.value());
+        }
+    }
+
+    #[test]
+    fn extremes_are_those_of_the_window(values in series(), period in 1usize..20) {
+        let (mut greatest, mut smallest) = (Extreme::greatest(period), Extreme::smallest(period));
+        for (at, expect) in windows(&values, period) {
+            let found = [greatest.push(values[at]), smallest.push(values[at])];
+            if expect.len() < period {
+                prop_assert_eq!(found, [None, None]);
+                continue;
+            }
+            let naive = |sign: f64| {
+                let aged = expect.iter().rev().map(|value| value * sign).enumerate();
+                let best = aged.reduce(|best, other| if other.1 > best.1 { other } else { best });
+                best.map(|(age, value)| (value * sign, age))
+            };
+            prop_assert_eq!(found, [naive(1.0), naive(-1.0)]);
+        }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_window(values in series(), period in 2usize..20) {
+        let mut moments = Moments::new(period);
+        for (at, expect) in windows(&values, period) {
+            let Some((mean, variance)) = moments.push(values[at]) else { continue };
+            let exact_mean = expect.iter().sum::<f64>() / period as f64;
+            let exact = expect.iter().map(|value| (value - exact_mean).powi(2)).sum::<f64>() / period as f64;
+            prop_assert!((mean - exact_mean).abs() <= exact_mean.abs() * 1e-12, "{} {}", mean, exact_mean);
+            prop_assert!((variance - exact).abs() <= exact * 1e-9 + 1e-12, "{} {}", variance, exact);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_window_is_refused() {
+    let parts = |values: &[f64], next: usize, len: usize| {
+        let bytes = postcard::to_allocvec(&(values, next, len)).unwrap();
+        postcard::from_bytes::<Window>(&bytes).is_ok()
+    };
+    assert!(parts(&[1.0, 2.0], 1, 2));
+    assert!(!parts(&[1.0, 2.0], 2, 2));
+    assert!(!parts(&[1.0, 2.0], 0, 3));
+    assert!(!parts(&[], 0, 0));
+}
