@@ -353,12 +353,7 @@ impl Expr {
         if self.kind == want { Ok(self) } else { Err(ExprError::Kind { of, argument, want }) }
     }
 
-    fn remember(
-        self,
-        of: &'static str,
-        kind: Kind,
-        node: impl FnOnce(Box<Expr>) -> Node,
-    ) -> Result<Expr, ExprError> {
+    fn remember(self, of: &'static str, kind: Kind, node: impl FnOnce(Box<Expr>) -> Node) -> Result<Expr, ExprError> {
         if self.is_live() {
             return Err(ExprError::Live(of));
         }

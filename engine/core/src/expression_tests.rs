@@ -101,9 +101,9 @@ fn naive(data: &Data, expr: &Expr, interval: Interval) -> Naive {
                 naive_operator(*operator, argument(0), argument(1), argument(2))
             })
         }
-        Node::Lag(bars, expr) => {
-            each(inner(&[expr], true), &|inputs, at| at.checked_sub(*bars as usize).map_or(f64::NAN, |at| inputs[0][at]))
-        }
+        Node::Lag(bars, expr) => each(inner(&[expr], true), &|inputs, at| {
+            at.checked_sub(*bars as usize).map_or(f64::NAN, |at| inputs[0][at])
+        }),
         Node::Since(expr) => each(inner(&[expr], true), &|inputs, at| {
             let found = inputs[0][..=at].iter().rposition(|&value| value == 1.0);
             found.map_or(f64::NAN, |found| (at - found) as f64)
@@ -126,55 +126,86 @@ fn naive(data: &Data, expr: &Expr, interval: Interval) -> Naive {
     }
 }
 
-/// Three-valued logic by its tables, the rest by the words of the standard.
-fn naive_operator(operator: Operator, x: f64, y: f64, z: f64) -> f64 {
-    let truth = |value: f64| if value.is_nan() { None } else { Some(value == 1.0) };
-    let number = |value: f64| if value.is_nan() { None } else { Some(value) };
-    let from = |value: Option<bool>| value.map_or(f64::NAN, f64::from);
-    let compare = |holds: fn(&f64, &f64) -> bool| from(number(x).and_then(|x| number(y).map(|y| holds(&x, &y))));
-    let value = match operator {
-        Operator::And => from(match (truth(x), truth(y)) {
+fn number(value: f64) -> Option<f64> {
+    Some(value).filter(|value| !value.is_nan())
+}
+
+fn truth(value: f64) -> Option<bool> {
+    number(value).map(|value| value == 1.0)
+}
+
+/// Three-valued logic by its tables.
+fn naive_condition(operator: Operator, x: f64, y: f64) -> Option<Option<bool>> {
+    let compare = |holds: fn(&f64, &f64) -> bool| number(x).and_then(|x| number(y).map(|y| holds(&x, &y)));
+    Some(match operator {
+        Operator::And => match (truth(x), truth(y)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), Some(true)) => Some(true),
             _ => None,
-        }),
-        Operator::Or => from(match (truth(x), truth(y)) {
+        },
+        Operator::Or => match (truth(x), truth(y)) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (Some(false), Some(false)) => Some(false),
             _ => None,
-        }),
-        Operator::Not => from(truth(x).map(|x| !x)),
+        },
+        Operator::Not => truth(x).map(|x| !x),
         Operator::Equal => compare(f64::eq),
         Operator::NotEqual => compare(f64::ne),
         Operator::Less => compare(f64::lt),
         Operator::LessOrEqual => compare(f64::le),
         Operator::Greater => compare(f64::gt),
         Operator::GreaterOrEqual => compare(f64::ge),
-        Operator::IsNull => from(Some(number(x).is_none())),
-        Operator::If => if truth(x) == Some(true) { y } else { z },
+        Operator::IsNull => Some(number(x).is_none()),
+        _ => return None,
+    })
+}
+
+fn naive_operator(operator: Operator, x: f64, y: f64, z: f64) -> f64 {
+    if let Some(condition) = naive_condition(operator, x, y) {
+        return condition.map_or(f64::NAN, f64::from);
+    }
+    let choose = |of: fn(f64, f64) -> bool| match (number(x), number(y)) {
+        (Some(x), Some(y)) => {
+            if of(x, y) {
+                x
+            } else {
+                y
+            }
+        }
+        (x, y) => x.or(y).unwrap_or(f64::NAN),
+    };
+    let value = match operator {
+        Operator::If => {
+            if truth(x) == Some(true) {
+                y
+            } else {
+                z
+            }
+        }
         Operator::Coalesce => number(x).unwrap_or(y),
-        Operator::NullIf => if compare(f64::eq) == 1.0 { f64::NAN } else { x },
-        Operator::Least => match (number(x), number(y)) {
-            (Some(x), Some(y)) => if x < y { x } else { y },
-            (x, y) => x.or(y).unwrap_or(f64::NAN),
-        },
-        Operator::Greatest => match (number(x), number(y)) {
-            (Some(x), Some(y)) => if x > y { x } else { y },
-            (x, y) => x.or(y).unwrap_or(f64::NAN),
-        },
+        Operator::NullIf => {
+            if number(x).is_some() && number(x) == number(y) {
+                f64::NAN
+            } else {
+                x
+            }
+        }
+        Operator::Least => choose(|x, y| x < y),
+        Operator::Greatest => choose(|x, y| x > y),
         Operator::Negate => 0.0 - x,
         Operator::Add => x + y,
         Operator::Subtract => x - y,
         Operator::Multiply => x * y,
         Operator::Divide => x / y,
         Operator::Remainder => x % y,
-        Operator::Abs => if x < 0.0 { 0.0 - x } else { x },
-        Operator::Sign => match number(x) {
-            Some(x) if x > 0.0 => 1.0,
-            Some(x) if x < 0.0 => -1.0,
-            Some(_) => 0.0,
-            None => f64::NAN,
-        },
+        Operator::Abs => {
+            if x < 0.0 {
+                0.0 - x
+            } else {
+                x
+            }
+        }
+        Operator::Sign => number(x).map_or(f64::NAN, |x| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0))),
         Operator::Sqrt => x.sqrt(),
         Operator::Exp => libm::exp(x),
         Operator::Ln => libm::log(x),
@@ -183,6 +214,7 @@ fn naive_operator(operator: Operator, x: f64, y: f64, z: f64) -> f64 {
         Operator::Floor => x.floor(),
         Operator::Ceil => x.ceil(),
         Operator::Round => x.round(),
+        other => unreachable!("{other:?} is a condition"),
     };
     if value.is_finite() { value } else { f64::NAN }
 }
@@ -213,7 +245,11 @@ fn attempt(random: &mut impl Rng, kind: Kind, depth: u32) -> Result<Expr, ExprEr
             let function = functions[random.random_range(0..functions.len())];
             let mut param = |param: &indicator::Param| {
                 let (min, max) = (param.range.0, param.range.1.min(param.range.0 + 6.0));
-                if param.is_whole { random.random_range(min as i64..=max as i64) as f64 } else { random.random_range(min..=max) }
+                if param.is_whole {
+                    random.random_range(min as i64..=max as i64) as f64
+                } else {
+                    random.random_range(min..=max)
+                }
             };
             let params: Vec<f64> = function.params.iter().map(&mut param).collect();
             let inputs = function.inputs.iter().map(|_| generate(random, Kind::Number, deeper)).collect();
@@ -306,9 +342,8 @@ fn what_expressions_have_in_common_is_done_once() {
     let call = |name: &str, period: f64| {
         Expr::call(indicator::find(name).unwrap(), &[period], vec![Expr::column(None, Column::Close)], 0).unwrap()
     };
-    let above = |level: u32| {
-        Expr::apply(Operator::Greater, vec![call("ema", 20.0), Expr::number(f64::from(level))]).unwrap()
-    };
+    let above =
+        |level: u32| Expr::apply(Operator::Greater, vec![call("ema", 20.0), Expr::number(f64::from(level))]).unwrap();
     let expressions: Vec<Expr> = (0..1_000).map(above).collect();
     let program = Program::compile(&expressions, BASE);
     assert_eq!(program.len(), 2 + 2 * 1_000, "a column, an average, and a level and a comparison each");
@@ -322,7 +357,10 @@ fn what_makes_no_sense_is_refused_by_name() {
     let close = || Expr::column(None, Column::Close);
     let sma = |params: &[f64], input: Expr| Expr::call(indicator::find("sma").unwrap(), params, vec![input], 0);
     let say = |result: Result<Expr, ExprError>| result.unwrap_err().to_string();
-    assert_eq!(say(Expr::apply(Operator::And, vec![close(), close()])), "and wants a condition here, and this is a number");
+    assert_eq!(
+        say(Expr::apply(Operator::And, vec![close(), close()])),
+        "and wants a condition here, and this is a number"
+    );
     assert_eq!(say(Expr::apply(Operator::Abs, vec![])), "abs takes one argument, not 0");
     assert_eq!(say(sma(&[0.0], close())), "period of sma is 0: it must be a whole number from 2 to 10000");
     assert_eq!(say(sma(&[3.0], Expr::truth(None))), "sma wants a number here, and this is a condition");
@@ -341,7 +379,8 @@ fn what_makes_no_sense_is_refused_by_name() {
 #[test]
 fn the_open_bar_changes_nothing_that_is_remembered() {
     let condition =
-        Expr::apply(Operator::Greater, vec![Expr::live(None, Column::Close), Expr::column(None, Column::High)]).unwrap();
+        Expr::apply(Operator::Greater, vec![Expr::live(None, Column::Close), Expr::column(None, Column::High)])
+            .unwrap();
     assert!(condition.is_live());
     let mut evaluator = Evaluator::new(Arc::new(Program::compile(&[condition], BASE)));
     let row = |price: f64| [price, price, price, price, 1.0, 1.0, 0.0];

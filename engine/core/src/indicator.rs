@@ -9,7 +9,7 @@
 
 mod average;
 pub mod kernel;
-pub mod window;
+pub(crate) mod window;
 
 use kernel::Erased;
 use std::fmt;

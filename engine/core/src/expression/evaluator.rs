@@ -2,8 +2,8 @@
 
 use super::program::{Program, Step, Work};
 use super::{Operator, Row};
-use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
 use crate::indicator::window::Window;
+use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
 use std::sync::Arc;
 
 /// A program with what it has seen.

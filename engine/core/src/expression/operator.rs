@@ -214,9 +214,27 @@ impl Operator {
             Operator::Or if x == 1.0 || y == 1.0 => 1.0,
             Operator::And | Operator::Or => x + y - x,
             Operator::IsNull => f64::from(x.is_nan()),
-            Operator::If => if x == 1.0 { y } else { z },
-            Operator::Coalesce => if x.is_nan() { y } else { x },
-            Operator::NullIf => if x == y { f64::NAN } else { x },
+            Operator::If => {
+                if x == 1.0 {
+                    y
+                } else {
+                    z
+                }
+            }
+            Operator::Coalesce => {
+                if x.is_nan() {
+                    y
+                } else {
+                    x
+                }
+            }
+            Operator::NullIf => {
+                if x == y {
+                    f64::NAN
+                } else {
+                    x
+                }
+            }
             Operator::Abs => x.abs(),
             Operator::Sign if x == 0.0 => 0.0,
             Operator::Sign => x.signum(),

@@ -129,9 +129,7 @@ impl Reading<'_, '_> {
             }
         }
         Expr::call(function, &params, read, output).map_err(|error| match error {
-            ExprError::Count { .. } => {
-                self.place.error(ident.span, format!("{error}: write {}", signature(function)))
-            }
+            ExprError::Count { .. } => self.place.error(ident.span, format!("{error}: write {}", signature(function))),
             error => self.at_argument(&error, arguments, &Sql::Identifier(ident.clone())),
         })
     }

@@ -1,0 +1,214 @@
+use super::*;
+use crate::cases;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use tidegate_core::INTERVALS;
+use tidegate_core::expression::Program;
+use tidegate_core::indicator;
+
+/// The language, for people.
+const PAGE: &str = include_str!("../EXPRESSIONS.md");
+const PAGE_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/EXPRESSIONS.md");
+
+fn read(text: &str) -> Result<Expr, TextError> {
+    Reader::default().read(text)
+}
+
+fn error(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    for (text, expect) in [
+        ("", "at character 1: Expected: an expression, found: EOF"),
+        ("close >", "at character 1: Expected: an expression, found: EOF"),
+        ("close close", "at character 7: Expected: EOF, found: close"),
+        ("close; drop table bars", "at character 6: Expected: EOF, found: ;"),
+        (
+            "clsoe > 1",
+            "at character 1: there is no column clsoe; columns are open, high, low, close, volume, trades, time; did you mean close?",
+        ),
+        ("1 + rsi", "at character 5: rsi is a function: write rsi(…)"),
+        ("reii(close, 14)", "at character 1: there is no function reii; did you mean rsi?"),
+        ("close and 1", "at character 1: and wants a condition here, and this is a number, for example close > 100"),
+        ("1 + (close > 1)", "at character 5: + wants a number here, and this is a condition"),
+        ("ema(close, 0)", "at character 1: period of ema is 0: it must be a whole number from 2 to 10000"),
+        ("ema(close, volume)", "at character 12: parameters of ema are plain numbers"),
+        (
+            "ema(close, 20, '7m')",
+            "at character 16: there are no bars of '7m'; there are 1s, 1m, 3m, 5m, 10m, 15m, 30m, 1h, 1d; did you mean 1m?",
+        ),
+        ("ema(close, 20).upper", "at character 16: ema has no output upper; it has value"),
+        (
+            "'15m'",
+            "at character 1: a text stands for an interval, as the last argument of a function: ema(close, 20, '15m'); an instrument is written \"NSE:NIFTY\".close",
+        ),
+        ("\"NSE:NIFTY\"", "at character 1: an instrument needs a column: \"NSE:NIFTY\".close"),
+        ("cast(close as int)", "at character 6: expressions have no casts"),
+        ("close::int", "at character 1: expressions have no casts"),
+        ("(select 1)", "at character 2: expressions have no sub-queries"),
+        ("close in (1, 2)", "at character 1: expressions have no lists: write x = 1 or x = 2"),
+        ("close || volume", "at character 1: expressions have no operator ||"),
+        (
+            "ema(close, 20) over (order by ts)",
+            "at character 1: functions of expressions have no over (…): they go along the bars of one instrument by themselves",
+        ),
+        (
+            "ema(period => 3)",
+            "at character 1: functions of expressions have no named arguments and no *: write values, separated by commas",
+        ),
+        (
+            "sma(live.close, 3)",
+            "at character 1: sma is made of closed bars, and live values change until theirs closes",
+        ),
+        ("lag(close, 1, 2)", "at character 1: write lag(value, bars)"),
+        (
+            "count_true(close, 2)",
+            "at character 12: count_true wants a condition here, and this is a number, for example close > 100",
+        ),
+        ("abs(close, 2)", "at character 1: abs takes one argument, not 2"),
+        ("1e999", "at character 1: 1e999 is no number that can be held"),
+        (
+            "close +\n volumee",
+            "at character 10: there is no column volumee; columns are open, high, low, close, volume, trades, time; did you mean volume?",
+        ),
+    ] {
+        assert_eq!(error(text), expect, "{text}");
+    }
+    let long = format!("close{}", " + close".repeat(600));
+    assert_eq!(error(&long), "at character 1: an expression has at most 4096 bytes; this one has 4805");
+    let chain = format!("close{}", " + 1".repeat(300));
+    assert!(error(&chain).ends_with("nested more than 64 deep"), "{}", error(&chain));
+    let nested = format!("{}close{}", "(".repeat(1_000), ")".repeat(1_000));
+    assert!(error(&nested).ends_with("nested more than 64 deep"), "{}", error(&nested));
+}
+
+#[test]
+fn what_means_the_same_is_compiled_to_the_same() {
+    for (one, other) in [
+        ("rsi(14)", "RSI(close, 14)"),
+        ("sma(close, 3) > 1", "(sma(3) > 1)"),
+        ("close between 1 and 2", "close >= 1 and close <= 2"),
+        ("close not between 1 and 2", "not (close >= 1 and close <= 2)"),
+        ("crosses_above(close, 10)", "close > 10 and lag(close) <= lag(10, 1)"),
+        (
+            "case when close > 1 then 2 when close > 3 then 4 end",
+            "case when close > 1 then 2 else case when close > 3 then 4 else null end end",
+        ),
+        ("greatest(1, close, open)", "greatest(greatest(1, close), open)"),
+        ("ema(close, 20, '15m')", "ema(close('15m'), 20, '15m')"),
+        ("\"NSE:NIFTY\".close", "\"NSE:NIFTY\".CLOSE"),
+        ("- 3 * close", "-3 * close"),
+    ] {
+        let expr = |text: &str| read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let alone = Program::compile(&[expr(one)], INTERVALS[1]).len();
+        let both = Program::compile(&[expr(one), expr(other)], INTERVALS[1]).len();
+        assert_eq!(alone, both, "{one} and {other}");
+    }
+}
+
+#[test]
+fn instruments_are_numbered_as_they_are_named() {
+    let mut reader = Reader::default();
+    reader.read("\"NSE:NIFTY\".close / \"NSE:INFY\".live.close").unwrap();
+    reader.read("sma(\"NSE:INFY\".close, 3)").unwrap();
+    assert_eq!(reader.instruments(), ["NSE:NIFTY", "NSE:INFY"]);
+}
+
+/// The examples of the page: what stands in its code blocks, a line each, and what stands after `--` in a line that is
+/// refused.
+#[test]
+fn the_examples_of_the_page_are_what_it_says() {
+    let (mut good, mut bad) = (0, 0);
+    for block in PAGE.split("```sql\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines().filter(|line| !line.is_empty()) {
+            match line.split_once("-- refused: ") {
+                Some((text, expect)) => {
+                    assert_eq!(error(text.trim_end()), expect, "{line}");
+                    bad += 1;
+                }
+                None => {
+                    read(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                    good += 1;
+                }
+            }
+        }
+    }
+    println!("{good} examples are read, {bad} are refused as the page says");
+    assert!(good >= 20 && bad >= 3);
+}
+
+/// The page's list of indicators is the catalogue.
+#[test]
+fn the_page_lists_every_function() {
+    let mut list = String::from("| function | what it is | outputs | source |\n|---|---|---|---|\n");
+    for function in indicator::catalogue() {
+        let outputs = function.outputs.join(", ");
+        list += &format!("| `{}` | {} | {outputs} | {} |\n", call::signature(function), function.doc, function.source);
+    }
+    let marker = "<!-- the catalogue -->\n";
+    let (before, _) = PAGE.split_once(marker).unwrap();
+    let expect = format!("{before}{marker}{list}");
+    if std::env::var_os("TIDEGATE_GOLDEN").is_some() {
+        std::fs::write(PAGE_PATH, &expect).unwrap();
+    } else {
+        assert!(PAGE == expect, "EXPRESSIONS.md does not list the catalogue: run this test with TIDEGATE_GOLDEN=write");
+    }
+}
+
+/// A text made of the language's own words, some of them in wrong places, and then damaged.
+fn text(random: &mut impl rand::Rng, words: &[String]) -> String {
+    let count = random.random_range(1..25);
+    let mut text: Vec<&str> = (0..count).map(|_| words[random.random_range(0..words.len())].as_str()).collect();
+    if random.random() {
+        // More often grammatical: operands and operators in turn.
+        let operators = ["+", ">", "and", "*", "<=", "or", "/", "="];
+        text = text.into_iter().flat_map(|word| [word, operators[word.len() % operators.len()]]).collect();
+        text.push("close");
+    }
+    let mut bytes = text.join(" ").into_bytes();
+    for _ in 0..random.random_range(0..3) {
+        let at = random.random_range(0..bytes.len());
+        match random.random_range(0..3) {
+            0 => bytes[at] = random.random(),
+            1 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, b"()'\",.;-*%"[random.random_range(0..10)]),
+        }
+        if bytes.is_empty() {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn no_text_does_harm() {
+    let examples = PAGE.split("```sql\n").skip(1).flat_map(|block| block.split("```").next().unwrap().lines());
+    let mut words: Vec<String> =
+        examples.map(|line| line.split("-- refused").next().unwrap().trim().to_owned()).collect();
+    words.extend(indicator::catalogue().map(|function| format!("{}(close)", function.name)));
+    words.extend(
+        ["(", ")", "close", "14", "null", "case", "when", "then", "end", "is", "not", "between"].map(String::from),
+    );
+    words.retain(|word| !word.is_empty());
+    let count = cases::count(100_000, 1_000_000);
+    let (mut read_well, mut refused) = (0, 0);
+    for seed in 0..count {
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let text = text(&mut random, &words);
+        match read(&text) {
+            Ok(expr) => {
+                let program = Program::compile(&[expr], INTERVALS[1]);
+                assert!(program.len() <= tidegate_core::expression::NODES_MAX as usize * 4, "{text}");
+                read_well += 1;
+            }
+            Err(error) => {
+                assert!(error.column <= text.chars().count() + 1, "{error}: {text:?}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{count} texts: {read_well} read, {refused} refused with their place");
+    assert!(read_well > count / 50 && refused > count / 50);
+}
