@@ -4,6 +4,9 @@
 //! where there is one, the name that was probably meant.
 
 mod call;
+mod operands;
+
+pub use call::signature;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CeilFloorKind, Expr as Sql, Ident, Spanned, UnaryOperator, Value,
@@ -71,6 +74,12 @@ impl Reader {
         let sql = parse(text).map_err(|message| place.of_parser(&message))?;
         Reading { instruments: &mut self.instruments, place: &mut place, depth: 0 }.expr(&sql)
     }
+}
+
+/// The texts of the numbers that a condition compares: `rsi(close, 14) < 30` compares `rsi(close, 14)`. None where the
+/// text is no expression.
+pub fn compared(condition: &str) -> Vec<String> {
+    parse(condition).map(|sql| operands::operands(&sql)).unwrap_or_default()
 }
 
 fn parse(text: &str) -> Result<Sql, String> {

@@ -109,6 +109,21 @@ fn what_means_the_same_is_compiled_to_the_same() {
 }
 
 #[test]
+fn what_a_condition_compares_is_found() {
+    for (text, expect) in [
+        ("rsi(close, 14) < 30 and close > sma(close, 20)", &["rsi(close, 14)", "close", "sma(close, 20)"][..]),
+        ("not (close between low and 3) or close > -1", &["close", "low"]),
+        ("crosses_above(ema(close, 12), ema(close, 26))", &["ema(close, 12)", "ema(close, 26)"]),
+        ("since(volume > 10) < 3", &["since(volume > 10)"]),
+        ("count_true(close > open, 5) = 5", &["count_true(close > open, 5)"]),
+        ("true", &[]),
+        ("close >", &[]),
+    ] {
+        assert_eq!(compared(text), expect, "{text}");
+    }
+}
+
+#[test]
 fn instruments_are_numbered_as_they_are_named() {
     let mut reader = Reader::default();
     reader.read("\"NSE:NIFTY\".close / \"NSE:INFY\".live.close").unwrap();

@@ -293,47 +293,53 @@ impl Store {
         Ok((events, bars))
     }
 
-    /// The bars of an instrument that begin within `from..to`, oldest first: the latest `limit` of them.
+    /// The bars of each of `instruments` that begin within `from..to`, oldest first: the latest `limit` of them.
     ///
     /// # Errors
     /// [`ParquetStoreError`] where a file cannot be read.
     pub async fn bars(
         &self,
-        instrument: &Instrument,
+        instruments: &[&Instrument],
         interval: Interval,
         from: Nanos,
         to: Nanos,
         limit: usize,
-    ) -> Result<Vec<Bar>, ParquetStoreError> {
+    ) -> Result<Vec<Vec<Bar>>, ParquetStoreError> {
         let context = SessionContext::new();
         let (_, table) = self.tables()?;
         let instant = |at: Nanos| lit(ScalarValue::TimestampNanosecond(Some(at.raw()), Some("UTC".into())));
-        let is_wanted = (col("symbol").eq(lit(&instrument.key)))
-            .and(col("source").eq(lit(&instrument.source)))
+        let is_one = |name: &str, value: fn(&Instrument) -> &String| {
+            let names: BTreeSet<&String> = instruments.iter().map(|instrument| value(instrument)).collect();
+            col(name).in_list(names.into_iter().map(|name| lit(name)).collect(), false)
+        };
+        let is_wanted = is_one("symbol", |instrument| &instrument.key)
+            .and(is_one("source", |instrument| &instrument.source))
             .and(col("interval").eq(lit(interval.name)))
             .and(col("ts").gt_eq(instant(from)))
             .and(col("ts").lt(instant(to)));
-        // A bar may be there in several stages, few of which are the last.
-        let newest = col("ts").sort(false, false);
         let rows = context
             .read_table(Arc::new(table))
             .and_then(|rows| rows.filter(is_wanted))
-            .and_then(|rows| rows.sort(vec![newest, col("seq").sort(false, false)]))
             .map_err(|error| self.query_error(error))?;
-        let batches = self.collect(rows).await?;
-        let mut found: BTreeMap<Nanos, (u64, Bar)> = BTreeMap::new();
-        for batch in &batches {
-            for (seq, bar) in bars(batch)? {
-                if found.len() >= limit && !found.contains_key(&bar.start) {
-                    return Ok(found.into_values().map(|(_, bar)| bar).collect());
-                }
-                let known = found.entry(bar.start).or_insert((seq, bar));
+        let place = |(at, instrument): (usize, &&Instrument)| ((instrument.key.clone(), instrument.source.clone()), at);
+        let places: BTreeMap<(String, String), usize> = instruments.iter().enumerate().map(place).collect();
+        // A bar may be there in several stages, of which the last counts.
+        let mut found: Vec<BTreeMap<Nanos, (u64, Bar)>> = vec![BTreeMap::new(); instruments.len()];
+        for batch in &self.collect(rows).await? {
+            for (at, (seq, bar)) in bars(batch)?.into_iter().enumerate() {
+                let names = [1, 2].map(|column| bar_rows::name(batch, column, at).to_owned());
+                let Some(&place) = places.get(&names.into()) else { continue };
+                let known = found[place].entry(bar.start).or_insert((seq, bar));
                 if seq > known.0 {
                     *known = (seq, bar);
                 }
             }
         }
-        Ok(found.into_values().map(|(_, bar)| bar).collect())
+        let latest = |found: BTreeMap<Nanos, (u64, Bar)>| {
+            let skip = found.len().saturating_sub(limit);
+            found.into_values().skip(skip).map(|(_, bar)| bar).collect()
+        };
+        Ok(found.into_iter().map(latest).collect())
     }
 
     /// Runs a query on the store's own threads.

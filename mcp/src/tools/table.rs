@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A table; a cell that is not known is null.
 #[derive(Debug, Serialize)]
 pub(super) struct Table {
-    columns: Vec<&'static str>,
+    columns: Vec<Cow<'static, str>>,
     rows: Vec<Vec<Value>>,
 }
 
@@ -27,7 +27,12 @@ impl JsonSchema for Table {
 impl Table {
     /// A table without rows.
     pub(super) fn new(columns: &[&'static str]) -> Table {
-        Table { columns: columns.to_vec(), rows: Vec::new() }
+        Table::named(columns.iter().map(|name| Cow::Borrowed(*name)).collect())
+    }
+
+    /// A table without rows, whose columns the question names.
+    pub(super) fn named(columns: Vec<Cow<'static, str>>) -> Table {
+        Table { columns, rows: Vec::new() }
     }
 
     /// Adds a row, which has a cell for each column.

@@ -1,7 +1,8 @@
 //! A program at work: bars in, values out.
 
 use super::program::{Program, Step, Work};
-use super::{Operator, Row};
+use super::{Operator, Row, row};
+use crate::bar::Bar;
 use crate::indicator::window::Window;
 use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
 use std::sync::Arc;
@@ -81,6 +82,31 @@ impl Evaluator {
         self.run(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
         self.closed = closed;
         self.closed.fill(false);
+    }
+
+    /// Goes along bars of each series, oldest first, and shows itself after each bar of the base. A bar counts from the
+    /// moment of its end; what ends at one moment counts at once.
+    pub fn run(&mut self, bars: &[&[Bar]], mut show: impl FnMut(&Bar, &Evaluator)) {
+        let program = Arc::clone(&self.program);
+        let mut next = vec![0; bars.len()];
+        loop {
+            let end = |series: usize, bar: &Bar| bar.start.plus(program.series()[series].interval.span);
+            let waiting =
+                bars.iter().enumerate().filter_map(|(series, bars)| Some(end(series, bars.get(next[series])?)));
+            let Some(now) = waiting.min() else { return };
+            let mut of_base = None;
+            for (series, bars) in bars.iter().enumerate() {
+                if let Some(bar) = bars.get(next[series]).filter(|bar| end(series, bar) == now) {
+                    self.close(series, &row(bar));
+                    next[series] += 1;
+                    of_base = of_base.or(Some(bar).filter(|_| series == 0));
+                }
+            }
+            self.evaluate();
+            if let Some(bar) = of_base {
+                show(bar, self);
+            }
+        }
     }
 
     /// The value of each expression; `None` is NULL. A condition is 0 or 1.
