@@ -7,9 +7,27 @@
 //!
 //! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
 
+mod adaptive;
 mod average;
+mod band;
+mod cascade;
+mod channel;
+mod cycle;
+mod displaced;
+mod hilbert;
 pub mod kernel;
 pub(crate) mod window;
+mod macd;
+mod parabolic;
+mod pivot;
+mod stop;
+mod swing;
+mod variability;
+mod volatility_history;
+mod vwap;
+mod weighted;
+mod wilder;
+mod window;
 
 use kernel::Erased;
 use std::fmt;
@@ -231,7 +249,26 @@ impl fmt::Debug for Indicator {
 
 /// All functions, by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    [average::FUNCTIONS].into_iter().flatten()
+    [
+        adaptive::FUNCTIONS,
+        average::FUNCTIONS,
+        band::FUNCTIONS,
+        cascade::FUNCTIONS,
+        channel::FUNCTIONS,
+        cycle::FUNCTIONS,
+        displaced::FUNCTIONS,
+        macd::FUNCTIONS,
+        parabolic::FUNCTIONS,
+        pivot::FUNCTIONS,
+        stop::FUNCTIONS,
+        swing::FUNCTIONS,
+        variability::FUNCTIONS,
+        volatility_history::FUNCTIONS,
+        vwap::FUNCTIONS,
+        weighted::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name.

@@ -1,7 +1,11 @@
 //! Moving averages.
 
+use super::adaptive::{Kama, Mama};
+use super::cascade::{Dema, T3, Tema};
 use super::kernel::{Kernel, erase};
-use super::window::WindowSum;
+use super::weighted::{Trima, Wma};
+use super::wilder::Wilder;
+use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 use ta::Next;
@@ -26,7 +30,124 @@ pub(super) const FUNCTIONS: &[Function] = &[
         source: "TA-Lib EMA",
         build: |params| erase(Ema::new(params.count(0))),
     },
+    Function {
+        name: "rma",
+        doc: "Wilder's average, also known as smoothed: exponential with a weight of 1/period, begun with the simple one.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 1)],
+        outputs: VALUE,
+        source: "TA-Lib RMA",
+        build: |params| erase(Rma(Wilder::new(params.count(0)))),
+    },
+    Function {
+        name: "zlema",
+        doc: "Zero-lag exponential moving average: of values with what they rose in half a period added.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib ZLEMA",
+        build: |params| erase(ZeroLag::new(params.count(0))),
+    },
+    Function {
+        name: "ma",
+        doc: "Moving average of a kind: 0 sma, 1 ema, 2 wma, 3 dema, 4 tema, 5 trima, 6 kama, 7 mama, 8 t3.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 1), ma_type("ma_type", 0)],
+        outputs: VALUE,
+        source: "TA-Lib MA",
+        build: |params| erase(AnyAverage::new(params.count(0), params.count(1))),
+    },
 ];
+
+/// A parameter that chooses a kind of moving average by TA-Lib's number: see [`AnyAverage`].
+pub const fn ma_type(name: &'static str, default: u32) -> Param {
+    Param::choice(name, default, 8)
+}
+
+/// A moving average whose kind is a parameter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum AnyAverage {
+    /// The value itself: any average of one value.
+    Value,
+    /// Kind 0.
+    Sma(Sma),
+    /// Kind 1.
+    Ema(Ema),
+    /// Kind 2.
+    Wma(Wma),
+    /// Kind 3.
+    Dema(Dema),
+    /// Kind 4.
+    Tema(Tema),
+    /// Kind 5.
+    Trima(Trima),
+    /// Kind 6.
+    Kama(Kama),
+    /// Kind 7, which has limits of its own in place of a period.
+    Mama(Box<Mama>),
+    /// Kind 8.
+    T3(Box<T3>),
+}
+
+impl AnyAverage {
+    /// Over `period` values, of the kind that [`ma_type`] chose.
+    pub fn new(period: usize, kind: usize) -> AnyAverage {
+        if period <= 1 {
+            return AnyAverage::Value;
+        }
+        match kind {
+            0 => AnyAverage::Sma(Sma::new(period)),
+            1 => AnyAverage::Ema(Ema::new(period)),
+            2 => AnyAverage::Wma(Wma::new(period)),
+            3 => AnyAverage::Dema(Dema::new(period)),
+            4 => AnyAverage::Tema(Tema::new(period)),
+            5 => AnyAverage::Trima(Trima::new(period)),
+            6 => AnyAverage::Kama(Kama::new(period)),
+            7 => AnyAverage::Mama(Box::new(Mama::new(0.5, 0.05))),
+            _ => AnyAverage::T3(Box::new(T3::new(period, 0.7))),
+        }
+    }
+
+    /// Takes a value; the average, once there were enough.
+    #[inline]
+    pub fn push(&mut self, value: f64) -> Option<f64> {
+        let average = match self {
+            AnyAverage::Value => Some([value]),
+            AnyAverage::Sma(average) => average.update([value]),
+            AnyAverage::Ema(average) => average.update([value]),
+            AnyAverage::Wma(average) => average.update([value]),
+            AnyAverage::Dema(average) => average.update([value]),
+            AnyAverage::Tema(average) => average.update([value]),
+            AnyAverage::Trima(average) => average.update([value]),
+            AnyAverage::Kama(average) => average.update([value]),
+            AnyAverage::Mama(average) => average.update([value]).map(|[mama, _]| [mama]),
+            AnyAverage::T3(average) => average.update([value]),
+        };
+        average.map(|[average]| average)
+    }
+}
+
+impl Kernel<1, 1> for AnyAverage {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.push(value).map(|average| [average])
+    }
+
+    fn warmup(&self) -> usize {
+        match self {
+            AnyAverage::Value => 0,
+            AnyAverage::Sma(average) => average.warmup(),
+            AnyAverage::Ema(average) => average.warmup(),
+            AnyAverage::Wma(average) => average.warmup(),
+            AnyAverage::Dema(average) => average.warmup(),
+            AnyAverage::Tema(average) => average.warmup(),
+            AnyAverage::Trima(average) => average.warmup(),
+            AnyAverage::Kama(average) => average.warmup(),
+            AnyAverage::Mama(average) => average.warmup(),
+            AnyAverage::T3(average) => average.warmup(),
+        }
+    }
+}
 
 /// The mean of the last `period` values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,5 +212,47 @@ impl Kernel<1, 1> for Ema {
 
     fn warmup(&self) -> usize {
         self.period - 1
+    }
+}
+
+/// Wilder's average.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rma(Wilder);
+
+impl Kernel<1, 1> for Rma {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.0.push(value).map(|average| [average])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.warmup()
+    }
+}
+
+/// The exponential average of twice the value less the one from half a period ago (Ehlers and Way 2010).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ZeroLag {
+    /// From the value half a period ago on.
+    values: Window,
+    average: Ema,
+}
+
+impl ZeroLag {
+    fn new(period: usize) -> ZeroLag {
+        ZeroLag { values: Window::new((period - 1) / 2 + 1), average: Ema::new(period) }
+    }
+}
+
+impl Kernel<1, 1> for ZeroLag {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.values.push(value);
+        let lagged = self.values.oldest().filter(|_| self.values.is_full())?;
+        self.average.update([2.0 * value - lagged])
+    }
+
+    fn warmup(&self) -> usize {
+        self.values.capacity() - 1 + self.average.warmup()
     }
 }

@@ -154,7 +154,6 @@ pub struct Extreme {
     /// 1 for the greatest, -1 for the smallest.
     sign: f64,
     candidates: Candidates,
-    period: u64,
     /// Values taken so far.
     count: u64,
 }
@@ -222,26 +221,28 @@ impl Extreme {
     fn new(period: usize, sign: f64) -> Extreme {
         let period = period.max(1);
         let entries = vec![(0.0, 0); period].into_boxed_slice();
-        Extreme { sign, candidates: Candidates { entries, first: 0, len: 0 }, period: period as u64, count: 0 }
+        Extreme { sign, candidates: Candidates { entries, first: 0, len: 0 }, count: 0 }
     }
 
     /// Takes a value; the extreme and how many values ago it came, once there are enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<(f64, usize)> {
         let (signed, now) = (value * self.sign, self.count);
-        self.count += 1;
+        self.count = now.wrapping_add(1);
         let queue = &mut self.candidates;
+        let period = queue.entries.len();
         while queue.back().is_some_and(|(other, _)| other <= signed) {
             queue.len -= 1;
         }
-        if queue.front().is_some_and(|(_, at)| at + self.period <= now) {
+        // A full queue has one that is too old, unless the state was damaged.
+        if queue.len == period || queue.front().is_some_and(|(_, at)| now.wrapping_sub(at) >= period as u64) {
             queue.pop_front();
         }
         let place = queue.place(queue.len);
         queue.entries[place] = (signed, now);
         queue.len += 1;
         let (best, at) = queue.front()?;
-        (self.count >= self.period).then(|| (best * self.sign, (now - at) as usize))
+        (self.count >= period as u64).then(|| (best * self.sign, now.wrapping_sub(at) as usize))
     }
 }
 
@@ -272,7 +273,7 @@ impl Moments {
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<(f64, f64)> {
         let oldest = self.window.push(value);
-        self.due -= 1;
+        self.due = self.due.saturating_sub(1);
         if self.due == 0 {
             self.refresh();
         } else {
