@@ -15,6 +15,7 @@ mod channel;
 mod cycle;
 mod displaced;
 mod hilbert;
+mod candle;
 pub mod kernel;
 pub(crate) mod window;
 mod macd;
@@ -269,6 +270,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
     ]
     .into_iter()
     .flatten()
+    [average::FUNCTIONS, candle::ONE, candle::TWO, candle::THREE, candle::FOUR].into_iter().flatten()
 }
 
 /// The function of that name.
