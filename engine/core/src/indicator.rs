@@ -28,7 +28,7 @@ mod volatility_history;
 mod vwap;
 mod weighted;
 mod wilder;
-mod window;
+pub(crate) mod window;
 
 use kernel::Erased;
 use std::fmt;

@@ -4,6 +4,8 @@
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
 //! - [`indicator`]: functions of series, one value at a time. [`expression`]: trees of them, compiled and evaluated.
+//! - [`indicator`]: functions of series, one value at a time.
+//! - [`microstructure`]: what the order book and the trades tell, event by event.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
 //! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
@@ -26,6 +28,7 @@ pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod matching;
+pub mod microstructure;
 pub mod price;
 pub mod recent;
 pub mod ring;

@@ -71,7 +71,7 @@ impl Displaced {
     #[inline]
     fn push(&mut self, value: f64) -> Option<f64> {
         self.0.push(value);
-        self.0.back(self.displacement())
+        if self.0.is_full() { self.0.oldest() } else { None }
     }
 
     fn displacement(&self) -> usize {

@@ -1,0 +1,71 @@
+//! Order-flow imbalance.
+
+use super::QTY_UNITS;
+use super::depth::{DEPTH_MAX, Depth};
+use super::last::Last;
+
+/// Multi-level order-flow imbalance over the last book events: how much quantity came to the bids and left the asks,
+/// less the reverse, at each level.
+///
+/// From one state of the book to the next, with level m's bid price and quantity p, q (before: p', q'), its bids
+/// contribute q where p ≥ p', less q' where p ≤ p'; its asks contribute q' where p ≥ p', less q where p ≤ p'. (Cont,
+/// Kukanov and Stoikov, The price impact of order book events, 2014, for the touch; Xu, Gould and Howison, Multi-level
+/// order-flow imbalance, 2019, for the levels below.) A side of a level that is missing before or after contributes
+/// nothing.
+#[derive(Clone, Debug)]
+pub struct OrderFlow {
+    events: Last<[i64; DEPTH_MAX]>,
+    sums: [i128; DEPTH_MAX],
+    levels: usize,
+}
+
+impl OrderFlow {
+    /// Over `events` changes of the best `levels` levels.
+    pub fn new(events: usize, levels: usize) -> OrderFlow {
+        OrderFlow {
+            events: Last::new(events, [0; DEPTH_MAX]),
+            sums: [0; DEPTH_MAX],
+            levels: levels.clamp(1, DEPTH_MAX),
+        }
+    }
+
+    /// The book was `before` and is `now`.
+    #[inline]
+    pub fn update(&mut self, before: &Depth, now: &Depth) {
+        let mut event = [0i64; DEPTH_MAX];
+        let bids = self.levels.min(before.bids.len).min(now.bids.len);
+        let asks = self.levels.min(before.asks.len).min(now.asks.len);
+        for (at, flow) in event.iter_mut().enumerate().take(bids) {
+            *flow = came(before.bids.prices[at], before.bids.qtys[at], now.bids.prices[at], now.bids.qtys[at]);
+        }
+        for (at, flow) in event.iter_mut().enumerate().take(asks) {
+            // An ask gets better downwards.
+            *flow -= came(-before.asks.prices[at], before.asks.qtys[at], -now.asks.prices[at], now.asks.qtys[at]);
+        }
+        let gone = self.events.push(event).unwrap_or([0; DEPTH_MAX]);
+        for ((sum, new), old) in self.sums.iter_mut().zip(event).zip(gone).take(self.levels) {
+            *sum += i128::from(new) - i128::from(old);
+        }
+    }
+
+    /// The imbalance at a level, 0 for the touch, in units of quantity; `None` until there were as many changes as are
+    /// looked at, and beyond the levels.
+    pub fn value(&self, level: usize) -> Option<f64> {
+        let sum = self.sums.get(level).filter(|_| level < self.levels && self.events.is_full())?;
+        Some(*sum as f64 / QTY_UNITS)
+    }
+
+    /// The sum over all levels.
+    pub fn total(&self) -> Option<f64> {
+        let is_full = self.events.is_full();
+        is_full.then(|| self.sums.iter().sum::<i128>() as f64 / QTY_UNITS)
+    }
+}
+
+/// Quantity that came to a level, or left it, where a greater price is better.
+#[inline]
+fn came(price_before: i64, qty_before: i64, price: i64, qty: i64) -> i64 {
+    let new = if price >= price_before { qty } else { 0 };
+    let old = if price <= price_before { qty_before } else { 0 };
+    new - old
+}
