@@ -14,6 +14,8 @@ mod cascade;
 mod channel;
 mod cycle;
 mod displaced;
+mod directional;
+mod extremes;
 mod hilbert;
 mod candle;
 pub mod kernel;
@@ -29,6 +31,14 @@ mod vwap;
 mod weighted;
 mod wilder;
 pub(crate) mod window;
+mod momentum;
+mod oscillator;
+mod price;
+mod statistic;
+mod stochastic;
+mod volatility;
+mod volume;
+mod window;
 
 use kernel::Erased;
 use std::fmt;
@@ -266,6 +276,15 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         variability::FUNCTIONS,
         volatility_history::FUNCTIONS,
         vwap::FUNCTIONS,
+        directional::FUNCTIONS,
+        extremes::FUNCTIONS,
+        momentum::FUNCTIONS,
+        oscillator::FUNCTIONS,
+        price::FUNCTIONS,
+        statistic::FUNCTIONS,
+        stochastic::FUNCTIONS,
+        volatility::FUNCTIONS,
+        volume::FUNCTIONS,
         weighted::FUNCTIONS,
     ]
     .into_iter()

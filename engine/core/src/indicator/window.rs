@@ -123,20 +123,27 @@ impl Sum {
 pub struct WindowSum {
     window: Window,
     sum: Sum,
+    /// How many of the values are not zero: without any the sum is zero, whatever rounding left of it.
+    moved: usize,
 }
 
 impl WindowSum {
     /// A sum of `period` values.
     pub fn new(period: usize) -> WindowSum {
-        WindowSum { window: Window::new(period), sum: Sum::default() }
+        WindowSum { window: Window::new(period), sum: Sum::default(), moved: 0 }
     }
 
     /// Takes a value; the sum, once there are enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<f64> {
         self.sum.add(value);
+        self.moved = self.moved.saturating_add(usize::from(value != 0.0));
         if let Some(oldest) = self.window.push(value) {
             self.sum.add(-oldest);
+            self.moved = self.moved.saturating_sub(usize::from(oldest != 0.0));
+            if self.moved == 0 {
+                self.sum = Sum::default();
+            }
         }
         self.window.is_full().then(|| self.sum.value())
     }
@@ -310,7 +317,8 @@ impl Moments {
     #[inline(never)]
     fn refresh(&mut self) {
         let count = self.window.len() as f64;
-        self.pivot = self.window.iter().sum::<f64>() / count;
+        // One of the values and not their mean: of equal values nothing is left then, not even a rounding.
+        self.pivot = self.window.back(0).unwrap_or_default();
         (self.first, self.second) = (0.0, 0.0);
         for value in self.window.iter() {
             let distance = value - self.pivot;

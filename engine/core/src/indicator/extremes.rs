@@ -1,0 +1,122 @@
+//! The greatest and the smallest of the last values, and their sum.
+
+use super::kernel::{Kernel, erase};
+use super::oscillator::Channel;
+use super::window::{Extreme, WindowSum};
+use super::{Function, Param, VALUE};
+use serde::{Deserialize, Serialize};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "max",
+        doc: "The greatest of the last values.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib MAX",
+        build: |params| erase(One { extreme: Extreme::greatest(params.count(0)), period: params.count(0) }),
+    },
+    Function {
+        name: "min",
+        doc: "The smallest of the last values.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib MIN",
+        build: |params| erase(One { extreme: Extreme::smallest(params.count(0)), period: params.count(0) }),
+    },
+    Function {
+        name: "max_age",
+        doc: "How many values ago the greatest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
+              gives its place in the array instead.)",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib MAXINDEX",
+        build: |params| erase(Age(One { extreme: Extreme::greatest(params.count(0)), period: params.count(0) })),
+    },
+    Function {
+        name: "min_age",
+        doc: "How many values ago the smallest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
+              gives its place in the array instead.)",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib MININDEX",
+        build: |params| erase(Age(One { extreme: Extreme::smallest(params.count(0)), period: params.count(0) })),
+    },
+    Function {
+        name: "minmax",
+        doc: "The smallest and the greatest of the last values.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: &["min", "max"],
+        source: "TA-Lib MINMAX",
+        build: |params| erase(Both(Channel::new(params.count(0)))),
+    },
+    Function {
+        name: "sum",
+        doc: "The sum of the last values.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: VALUE,
+        source: "TA-Lib SUM",
+        build: |params| erase(WindowSum::new(params.count(0))),
+    },
+];
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct One {
+    extreme: Extreme,
+    period: usize,
+}
+
+impl Kernel<1, 1> for One {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.extreme.push(value).map(|(extreme, _)| [extreme])
+    }
+
+    fn warmup(&self) -> usize {
+        self.period.saturating_sub(1)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Age(One);
+
+impl Kernel<1, 1> for Age {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.0.extreme.push(value).map(|(_, age)| [age as f64])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.warmup()
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Both(Channel);
+
+impl Kernel<1, 2> for Both {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 2]> {
+        self.0.push(value, value).map(|(greatest, smallest)| [smallest, greatest])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.warmup()
+    }
+}
+
+impl Kernel<1, 1> for WindowSum {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.push(value).map(|sum| [sum])
+    }
+
+    fn warmup(&self) -> usize {
+        self.window().capacity() - 1
+    }
+}
