@@ -10,35 +10,33 @@
 mod adaptive;
 mod average;
 mod band;
+mod candle;
 mod cascade;
 mod channel;
 mod cycle;
-mod displaced;
 mod directional;
+mod displaced;
 mod extremes;
 mod hilbert;
-mod candle;
 pub mod kernel;
-pub(crate) mod window;
 mod macd;
+mod momentum;
+mod oscillator;
 mod parabolic;
 mod pivot;
+mod price;
+mod statistic;
+mod stochastic;
 mod stop;
 mod swing;
 mod variability;
+mod volatility;
 mod volatility_history;
+mod volume;
 mod vwap;
 mod weighted;
 mod wilder;
 pub(crate) mod window;
-mod momentum;
-mod oscillator;
-mod price;
-mod statistic;
-mod stochastic;
-mod volatility;
-mod volume;
-mod window;
 
 use kernel::Erased;
 use std::fmt;
@@ -264,32 +262,35 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         adaptive::FUNCTIONS,
         average::FUNCTIONS,
         band::FUNCTIONS,
+        candle::ONE,
+        candle::TWO,
+        candle::THREE,
+        candle::FOUR,
         cascade::FUNCTIONS,
         channel::FUNCTIONS,
         cycle::FUNCTIONS,
-        displaced::FUNCTIONS,
-        macd::FUNCTIONS,
-        parabolic::FUNCTIONS,
-        pivot::FUNCTIONS,
-        stop::FUNCTIONS,
-        swing::FUNCTIONS,
-        variability::FUNCTIONS,
-        volatility_history::FUNCTIONS,
-        vwap::FUNCTIONS,
         directional::FUNCTIONS,
+        displaced::FUNCTIONS,
         extremes::FUNCTIONS,
+        macd::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
+        parabolic::FUNCTIONS,
+        pivot::FUNCTIONS,
         price::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
+        stop::FUNCTIONS,
+        swing::FUNCTIONS,
+        variability::FUNCTIONS,
         volatility::FUNCTIONS,
+        volatility_history::FUNCTIONS,
         volume::FUNCTIONS,
+        vwap::FUNCTIONS,
         weighted::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
-    [average::FUNCTIONS, candle::ONE, candle::TWO, candle::THREE, candle::FOUR].into_iter().flatten()
 }
 
 /// The function of that name.

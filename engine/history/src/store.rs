@@ -310,7 +310,7 @@ impl Store {
         let instant = |at: Nanos| lit(ScalarValue::TimestampNanosecond(Some(at.raw()), Some("UTC".into())));
         let is_one = |name: &str, value: fn(&Instrument) -> &String| {
             let names: BTreeSet<&String> = instruments.iter().map(|instrument| value(instrument)).collect();
-            col(name).in_list(names.into_iter().map(|name| lit(name)).collect(), false)
+            col(name).in_list(names.into_iter().map(lit).collect(), false)
         };
         let is_wanted = is_one("symbol", |instrument| &instrument.key)
             .and(is_one("source", |instrument| &instrument.source))

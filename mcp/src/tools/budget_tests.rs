@@ -49,11 +49,20 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
     println!("defaults");
     for (tool, arguments) in [
         (ToolName::AnalyzeLiquidity, json!({ "instrument": btc })),
+        (
+            ToolName::ComputeIndicators,
+            json!({ "instruments": [btc, "BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["rsi(14)", "close > sma(20)"] }),
+        ),
+        (
+            ToolName::ComputeIndicators,
+            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "preset": "trend" }),
+        ),
         (ToolName::FindInstruments, json!({ "query": "" })),
         (ToolName::GetBars, json!({ "instrument": "BINANCE:ETHUSDT", "interval": "1d" })),
         (ToolName::GetDepth, json!({ "instrument": btc })),
         (ToolName::GetQuotes, json!({ "instruments": [btc, "BINANCE:ETHUSDT", "BINANCE-COINM:BTCUSD_PERP"] })),
         (ToolName::GetStatus, json!({})),
+        (ToolName::ScreenInstruments, json!({ "condition": "close > sma(20)", "interval": "1d" })),
     ] {
         check(&facade, tool, arguments, DEFAULT_TOKENS_MAX).await;
     }

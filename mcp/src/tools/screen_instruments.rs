@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tidegate_core::expression::Kind;
 use tidegate_core::{INTERVALS, Interval, Nanos};
 use tidegate_history::expression::{TextError, compared};
@@ -112,8 +113,8 @@ fn universe(facade: &Facade, arguments: &Arguments) -> Result<Vec<Named>, Refusa
             || key.split_once(':').is_some_and(|(market, _)| market == of)
             || index_of(key).is_some_and(|index| index == of)
     };
-    let all = listed.into_iter().filter(|it| is_of(&it.instrument.key));
-    Ok(all.map(|it| (it.id, it.instrument)).collect())
+    let all = listed.iter().filter(|it| is_of(&it.instrument.key));
+    Ok(all.map(|it| (it.id, Arc::clone(&it.instrument))).collect())
 }
 
 /// The condition first, then the rank, then what the condition compares.

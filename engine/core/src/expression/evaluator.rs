@@ -52,7 +52,7 @@ impl Evaluator {
         }
         let closed = vec![false; program.series().len()];
         let mut evaluator = Evaluator { program, memories, values, closed };
-        evaluator.run(|step| step.series.is_none());
+        evaluator.work(|step| step.series.is_none());
         evaluator
     }
 
@@ -79,7 +79,7 @@ impl Evaluator {
     /// Works out everything that the bars that closed since the last time change, and all that is live.
     pub fn evaluate(&mut self) {
         let closed = std::mem::take(&mut self.closed);
-        self.run(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
+        self.work(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
         self.closed = closed;
         self.closed.fill(false);
     }
@@ -114,7 +114,7 @@ impl Evaluator {
         self.program.roots().iter().map(|&slot| Some(self.values[slot as usize]).filter(|value| !value.is_nan()))
     }
 
-    fn run(&mut self, is_due: impl Fn(&Step) -> bool) {
+    fn work(&mut self, is_due: impl Fn(&Step) -> bool) {
         let Evaluator { program, memories, values, .. } = self;
         for (step, memory) in program.steps.iter().zip(memories).filter(|(step, _)| is_due(step)) {
             let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
