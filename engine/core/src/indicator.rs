@@ -30,6 +30,7 @@ mod stochastic;
 mod stop;
 mod swing;
 mod variability;
+mod variable;
 mod volatility;
 mod volatility_history;
 mod volume;
@@ -283,6 +284,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         variability::FUNCTIONS,
+        variable::FUNCTIONS,
         volatility::FUNCTIONS,
         volatility_history::FUNCTIONS,
         volume::FUNCTIONS,

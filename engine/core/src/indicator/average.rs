@@ -3,7 +3,7 @@
 use super::adaptive::{Kama, Mama};
 use super::cascade::{Dema, T3, Tema};
 use super::kernel::{Kernel, erase};
-use super::weighted::{Trima, Wma};
+use super::weighted::{Hull, Trima, Wma};
 use super::wilder::Wilder;
 use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
@@ -37,7 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[Param::period("period", 30, 1)],
         outputs: VALUE,
         source: "TA-Lib RMA",
-        build: |params| erase(Rma(Wilder::new(params.count(0)))),
+        build: |params| erase(Rma::new(params.count(0))),
     },
     Function {
         name: "zlema",
@@ -50,7 +50,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "ma",
-        doc: "Moving average of a kind: 0 sma, 1 ema, 2 wma, 3 dema, 4 tema, 5 trima, 6 kama, 7 mama, 8 t3.",
+        doc: "Moving average of a kind: 0 sma, 1 ema, 2 wma, 3 dema, 4 tema, 5 trima, 6 kama, 7 mama, 8 t3, 9 hma, \
+              10 the value itself, 11 sma, 12 zlema, 13 rma.",
         inputs: VALUE,
         params: &[Param::period("period", 30, 1), ma_type("ma_type", 0)],
         outputs: VALUE,
@@ -61,15 +62,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// A parameter that chooses a kind of moving average by TA-Lib's number: see [`AnyAverage`].
 pub const fn ma_type(name: &'static str, default: u32) -> Param {
-    Param::choice(name, default, 8)
+    Param::choice(name, default, 13)
 }
+
+/// The kind that means a function's own one: [`AnyAverage`] takes it for the simple average.
+pub const OWN_KIND: usize = 11;
 
 /// A moving average whose kind is a parameter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum AnyAverage {
-    /// The value itself: any average of one value.
+    /// Kind 10, the value itself, and any average of one value.
     Value,
-    /// Kind 0.
+    /// Kinds 0 and 11.
     Sma(Sma),
     /// Kind 1.
     Ema(Ema),
@@ -87,6 +91,12 @@ pub enum AnyAverage {
     Mama(Box<Mama>),
     /// Kind 8.
     T3(Box<T3>),
+    /// Kind 9.
+    Hull(Hull),
+    /// Kind 12.
+    ZeroLag(ZeroLag),
+    /// Kind 13.
+    Rma(Rma),
 }
 
 impl AnyAverage {
@@ -96,7 +106,6 @@ impl AnyAverage {
             return AnyAverage::Value;
         }
         match kind {
-            0 => AnyAverage::Sma(Sma::new(period)),
             1 => AnyAverage::Ema(Ema::new(period)),
             2 => AnyAverage::Wma(Wma::new(period)),
             3 => AnyAverage::Dema(Dema::new(period)),
@@ -104,7 +113,12 @@ impl AnyAverage {
             5 => AnyAverage::Trima(Trima::new(period)),
             6 => AnyAverage::Kama(Kama::new(period)),
             7 => AnyAverage::Mama(Box::new(Mama::new(0.5, 0.05))),
-            _ => AnyAverage::T3(Box::new(T3::new(period, 0.7))),
+            8 => AnyAverage::T3(Box::new(T3::new(period, 0.7))),
+            9 => AnyAverage::Hull(Hull::new(period)),
+            10 => AnyAverage::Value,
+            12 => AnyAverage::ZeroLag(ZeroLag::new(period)),
+            13 => AnyAverage::Rma(Rma::new(period)),
+            _ => AnyAverage::Sma(Sma::new(period)),
         }
     }
 
@@ -122,6 +136,9 @@ impl AnyAverage {
             AnyAverage::Kama(average) => average.update([value]),
             AnyAverage::Mama(average) => average.update([value]).map(|[mama, _]| [mama]),
             AnyAverage::T3(average) => average.update([value]),
+            AnyAverage::Hull(average) => average.update([value]),
+            AnyAverage::ZeroLag(average) => average.update([value]),
+            AnyAverage::Rma(average) => average.update([value]),
         };
         average.map(|[average]| average)
     }
@@ -145,6 +162,9 @@ impl Kernel<1, 1> for AnyAverage {
             AnyAverage::Kama(average) => average.warmup(),
             AnyAverage::Mama(average) => average.warmup(),
             AnyAverage::T3(average) => average.warmup(),
+            AnyAverage::Hull(average) => average.warmup(),
+            AnyAverage::ZeroLag(average) => average.warmup(),
+            AnyAverage::Rma(average) => average.warmup(),
         }
     }
 }
@@ -211,13 +231,20 @@ impl Kernel<1, 1> for Ema {
     }
 
     fn warmup(&self) -> usize {
-        self.period - 1
+        self.period.saturating_sub(1)
     }
 }
 
 /// Wilder's average.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Rma(Wilder);
+pub struct Rma(Wilder);
+
+impl Rma {
+    /// Over `period` values.
+    pub fn new(period: usize) -> Rma {
+        Rma(Wilder::new(period))
+    }
+}
 
 impl Kernel<1, 1> for Rma {
     #[inline]
@@ -232,15 +259,16 @@ impl Kernel<1, 1> for Rma {
 
 /// The exponential average of twice the value less the one from half a period ago (Ehlers and Way 2010).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct ZeroLag {
+pub struct ZeroLag {
     /// From the value half a period ago on.
     values: Window,
     average: Ema,
 }
 
 impl ZeroLag {
-    fn new(period: usize) -> ZeroLag {
-        ZeroLag { values: Window::new((period - 1) / 2 + 1), average: Ema::new(period) }
+    /// Over `period` values.
+    pub fn new(period: usize) -> ZeroLag {
+        ZeroLag { values: Window::new(period.div_ceil(2)), average: Ema::new(period) }
     }
 }
 
@@ -253,6 +281,6 @@ impl Kernel<1, 1> for ZeroLag {
     }
 
     fn warmup(&self) -> usize {
-        self.values.capacity() - 1 + self.average.warmup()
+        (self.values.capacity() - 1).saturating_add(self.average.warmup())
     }
 }

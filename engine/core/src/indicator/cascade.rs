@@ -64,7 +64,7 @@ impl Kernel<1, 1> for Dema {
     }
 
     fn warmup(&self) -> usize {
-        self.0.warmup() + self.1.warmup()
+        self.0.warmup().saturating_add(self.1.warmup())
     }
 }
 
@@ -89,7 +89,7 @@ impl Triple {
 
     /// Values before the first averages.
     pub fn warmup(&self) -> usize {
-        self.0.warmup() + self.1.warmup() + self.2.warmup()
+        self.0.warmup().saturating_add(self.1.warmup()).saturating_add(self.2.warmup())
     }
 }
 
@@ -143,7 +143,7 @@ impl Kernel<1, 1> for T3 {
     }
 
     fn warmup(&self) -> usize {
-        self.first.warmup() + self.second.warmup()
+        self.first.warmup().saturating_add(self.second.warmup())
     }
 }
 
@@ -170,6 +170,6 @@ impl Kernel<1, 1> for Trix {
     }
 
     fn warmup(&self) -> usize {
-        self.average.warmup() + 1
+        self.average.warmup().saturating_add(1)
     }
 }

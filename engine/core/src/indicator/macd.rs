@@ -1,8 +1,8 @@
 //! Differences between a fast and a slow average.
 
-use super::average::{AnyAverage, Ema, ma_type};
+use super::average::{AnyAverage, Ema, OWN_KIND, ma_type};
 use super::kernel::{Kernel, erase};
-use super::{Function, Param, VALUE};
+use super::{Function, Param, Params, VALUE};
 use serde::{Deserialize, Serialize};
 
 const OUTPUTS: &[&str] = &["macd", "signal", "histogram"];
@@ -62,10 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[FAST, SLOW, ma_type("ma_type", 1)],
         outputs: VALUE,
         source: "TA-Lib APO",
-        build: |params| {
-            let [fast, slow] = [0, 1].map(|at| (params.count(at), params.count(2)));
-            erase(Apo(Averages::new(fast, slow, AnyAverage::new)))
-        },
+        build: |params| erase(Apo(oscillator(params))),
     },
     Function {
         name: "ppo",
@@ -74,12 +71,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[FAST, SLOW, ma_type("ma_type", 1)],
         outputs: VALUE,
         source: "TA-Lib PPO",
-        build: |params| {
-            let [fast, slow] = [0, 1].map(|at| (params.count(at), params.count(2)));
-            erase(Ppo(Averages::new(fast, slow, AnyAverage::new)))
-        },
+        build: |params| erase(Ppo(oscillator(params))),
     },
 ];
+
+/// The averages of a price oscillator, whose own kind is the exponential one.
+fn oscillator(params: Params<'_>) -> Averages<AnyAverage> {
+    let kind = match params.count(2) {
+        OWN_KIND => 1,
+        kind => kind,
+    };
+    Averages::new((params.count(0), kind), (params.count(1), kind), AnyAverage::new)
+}
 
 /// A fast average and a slow one.
 #[derive(Clone, Debug, Serialize, Deserialize)]

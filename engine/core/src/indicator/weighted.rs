@@ -166,14 +166,15 @@ impl Kernel<1, 1> for Trima {
 /// Twice the weighted average over half the period less that over the whole, averaged over the period's root (Hull
 /// 2005).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Hull {
+pub struct Hull {
     half: Wma,
     whole: Wma,
     last: Wma,
 }
 
 impl Hull {
-    fn new(period: usize) -> Hull {
+    /// Over `period` values.
+    pub fn new(period: usize) -> Hull {
         Hull { half: Wma::new(period / 2), whole: Wma::new(period), last: Wma::new(period.isqrt()) }
     }
 }
@@ -254,3 +255,7 @@ impl Kernel<1, 1> for Alma {
         self.values.capacity() - 1
     }
 }
+
+#[cfg(test)]
+#[path = "weighted_tests.rs"]
+mod tests;

@@ -111,6 +111,12 @@ impl Sum {
         self.sum = sum;
     }
 
+    /// What the sum came to, and what rounding lost of it.
+    #[inline]
+    pub fn parts(self) -> (f64, f64) {
+        (self.sum, self.lost)
+    }
+
     /// The sum.
     #[inline]
     pub fn value(self) -> f64 {
