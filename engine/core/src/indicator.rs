@@ -25,6 +25,7 @@ mod oscillator;
 mod parabolic;
 mod pivot;
 mod price;
+mod rank;
 mod statistic;
 mod stochastic;
 mod stop;
@@ -279,6 +280,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         parabolic::FUNCTIONS,
         pivot::FUNCTIONS,
         price::FUNCTIONS,
+        rank::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
         stop::FUNCTIONS,

@@ -82,7 +82,9 @@ pub const VALUES: usize = 22;
 #[derive(Clone, Debug)]
 pub struct Microstructure {
     settings: Settings,
-    depth: Depth,
+    /// The best levels now and before, in turn: none is copied.
+    depths: [Depth; 2],
+    is_second: bool,
     /// False where the book is unknown.
     is_known: bool,
     flow: OrderFlow,
@@ -102,7 +104,8 @@ impl Microstructure {
         let levels = settings.levels.clamp(1, DEPTH_MAX);
         Microstructure {
             settings: Settings { levels, ..settings },
-            depth: Depth::default(),
+            depths: [Depth::default(); 2],
+            is_second: false,
             is_known: false,
             flow: OrderFlow::new(settings.flow_events, levels),
             averages: BookAverages::new(settings.average_events, levels),
@@ -121,13 +124,15 @@ impl Microstructure {
         let levels = self.settings.levels;
         let (bids, asks) = (bids.get(..levels).unwrap_or(bids), asks.get(..levels).unwrap_or(asks));
         self.cost.advance(now, self.doubled_mid());
-        let before = self.depth;
-        self.depth.set(bids, asks);
+        let [first, second] = &mut self.depths;
+        let (before, depth) = if self.is_second { (second, first) } else { (first, second) };
+        self.is_second = !self.is_second;
+        depth.set(bids, asks);
         if self.is_known {
-            self.flow.update(&before, &self.depth);
+            self.flow.update(before, depth);
         }
         self.is_known = true;
-        self.averages.update(now, &self.depth);
+        self.averages.update(now, depth);
     }
 
     /// The book's best bid and ask are these from `now` on, and its levels below are unknown.
@@ -155,7 +160,7 @@ impl Microstructure {
     /// comes after. What the windows hold stays.
     pub fn interrupt(&mut self, now: Nanos) {
         self.is_known = false;
-        self.depth = Depth::default();
+        self.depths = [Depth::default(); 2];
         self.averages.interrupt(now);
         self.cost.interrupt();
         self.roll.interrupt();
@@ -163,12 +168,12 @@ impl Microstructure {
     }
 
     fn doubled_mid(&self) -> Option<i64> {
-        self.depth.touch().map(|touch| touch.doubled_mid())
+        self.depth().touch().map(|touch| touch.doubled_mid())
     }
 
     /// The best levels now: mid, spread, microprice, imbalances.
     pub fn depth(&self) -> &Depth {
-        &self.depth
+        &self.depths[usize::from(self.is_second)]
     }
 
     /// Order-flow imbalance.
@@ -193,7 +198,8 @@ impl Microstructure {
 
     /// Every value by name, in units of currency and quantity; order flow and signs at the first level and lag.
     pub fn values(&self) -> [(&'static str, Option<f64>); VALUES] {
-        let Microstructure { depth, flow, averages, cost, .. } = self;
+        let Microstructure { flow, averages, cost, .. } = self;
+        let depth = self.depth();
         let (effective, realized) = (cost.effective(), cost.realized());
         [
             ("mid", depth.mid()),

@@ -20,9 +20,9 @@ fn qty(hundredths: i64) -> Qty {
     Qty::from_raw(hundredths * 1_000_000).unwrap()
 }
 
-/// Levels from the touch outwards.
+/// Levels from the touch outwards; a touch far inwards meets the other side, or crosses it.
 fn levels(sign: i64) -> impl Strategy<Value = Vec<Level>> {
-    (0..4i64, prop::collection::vec((1..3i64, 1..500i64), 0..13)).prop_map(move |(touch, steps)| {
+    (-2..4i64, prop::collection::vec((1..3i64, 1..500i64), 0..13)).prop_map(move |(touch, steps)| {
         let mut ticks = 10_000 + sign * touch;
         let level = |(step, size)| {
             ticks += sign * step;
@@ -37,8 +37,8 @@ fn side() -> impl Strategy<Value = Side> {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let span = 0..2_000_000_000i64;
-    // A touch that moves inwards crosses at times.
+    // Instants that meet, also at the horizon.
+    let span = (0..4i64).prop_map(|halves| halves * 500_000_000);
     let book =
         (span.clone(), levels(-1), levels(1)).prop_map(|(span, bids, asks)| Happening::Book { span, bids, asks });
     let size = prop_oneof![10 => 1..300i64, 1 => 10_000..100_000i64];
@@ -109,6 +109,8 @@ fn sign(side: Side) -> f64 {
 #[derive(Clone, Debug, Default)]
 struct State {
     at: i64,
+    /// How much happened before.
+    order: usize,
     is_known: bool,
     bids: Vec<(f64, f64)>,
     asks: Vec<(f64, f64)>,
@@ -127,6 +129,7 @@ impl State {
 
 struct Trade {
     at: i64,
+    order: usize,
     side: Side,
     price: f64,
     qty: f64,
@@ -139,32 +142,35 @@ struct Trade {
 #[derive(Default)]
 struct History {
     now: i64,
+    count: usize,
     run: usize,
     states: Vec<State>,
     trades: Vec<Trade>,
-    /// When the interruptions came.
-    breaks: Vec<i64>,
+    /// How much happened before each interruption.
+    breaks: Vec<usize>,
 }
 
 impl History {
     fn note(&mut self, happening: &Happening, levels: usize) {
         let real =
             |side: &[Level]| side.iter().take(levels).map(|level| (real(level.price), size(level.qty))).collect();
+        let order = self.count;
+        self.count += 1;
         match happening {
             Happening::Book { span, bids, asks } => {
                 self.now += span;
-                self.states.push(State { at: self.now, is_known: true, bids: real(bids), asks: real(asks) });
+                self.states.push(State { at: self.now, order, is_known: true, bids: real(bids), asks: real(asks) });
             }
             Happening::Trade { span, side, price, qty } => {
                 self.now += span;
                 let mid = self.states.last().and_then(State::mid);
                 let (price, qty) = (self::real(*price), size(*qty));
-                self.trades.push(Trade { at: self.now, side: *side, price, qty, mid, run: self.run });
+                self.trades.push(Trade { at: self.now, order, side: *side, price, qty, mid, run: self.run });
             }
             Happening::Interrupt => {
                 self.run += 1;
-                self.breaks.push(self.now);
-                self.states.push(State { at: self.now, ..State::default() });
+                self.breaks.push(order);
+                self.states.push(State { at: self.now, order, ..State::default() });
             }
         }
     }
@@ -230,22 +236,18 @@ impl History {
         let cost = |trade: &Trade| {
             trade.mid?;
             let due = trade.at + horizon;
-            // Known with the first event after it, if that was no interruption, nor came one before.
-            let seen = self.states.iter().map(|state| (state.at, state.is_known)).filter(|(_, is_known)| *is_known);
-            let seen = seen.map(|(at, _)| at).chain(self.trades.iter().map(|trade| trade.at));
-            let seen = seen.filter(|&at| at > due).min()?;
-            if self.broken_between(trade, seen) {
+            // It is known with the first event after it, if nothing was missed before.
+            let books = self.states.iter().filter(|state| state.is_known).map(|state| (state.order, state.at));
+            let events = books.chain(self.trades.iter().map(|trade| (trade.order, trade.at)));
+            let seen = events.filter(|&(_, at)| at > due).map(|(order, _)| order).min()?;
+            // The first break after the trade is that of its run.
+            if self.breaks.get(trade.run).is_some_and(|&order| order < seen) {
                 return None;
             }
             let state = self.states.iter().rev().find(|state| state.at <= due)?;
             state.mid().map(|mid| 2.0 * sign(trade.side) * (trade.price - mid))
         };
         self.trades.iter().filter_map(cost).collect()
-    }
-
-    fn broken_between(&self, trade: &Trade, seen: i64) -> bool {
-        // The first break after the trade is that of its run.
-        self.breaks.get(trade.run).is_some_and(|&at| at < seen)
     }
 
     fn autocorrelation(&self, count: usize, lag: usize) -> Option<f64> {
@@ -299,19 +301,19 @@ impl History {
     fn check_book(&self, pack: &Microstructure, settings: &Settings) {
         let state = self.states.last().cloned().unwrap_or_default();
         let market = state.market();
-        near("mid", pack.depth.mid(), state.mid(), 100.0);
-        near("spread", pack.depth.spread(), market.map(|(bid, ask)| ask - bid), 1.0);
+        near("mid", pack.depth().mid(), state.mid(), 100.0);
+        near("spread", pack.depth().spread(), market.map(|(bid, ask)| ask - bid), 1.0);
         let bps = market.map(|(bid, ask)| 10_000.0 * (ask - bid) / (bid + ask) * 2.0);
-        near("basis points", pack.depth.spread_bps(), bps, 1.0);
+        near("basis points", pack.depth().spread_bps(), bps, 1.0);
         let micro = market.map(|(bid, ask)| {
             let (bids, asks) = (state.bids[0].1, state.asks[0].1);
             (bid * asks + ask * bids) / (bids + asks)
         });
-        near("microprice", pack.depth.microprice(), micro, 100.0);
+        near("microprice", pack.depth().microprice(), micro, 100.0);
         let total = |side: &[(f64, f64)], count: usize| side.iter().take(count).map(|level| level.1).sum::<f64>();
         for count in 1..=DEPTH_MAX {
             let (bids, asks) = (total(&state.bids, count), total(&state.asks, count));
-            near("imbalance", pack.depth.imbalance(count), market.map(|_| (bids - asks) / (bids + asks)), 1.0);
+            near("imbalance", pack.depth().imbalance(count), market.map(|_| (bids - asks) / (bids + asks)), 1.0);
         }
         let mut all = Some(0.0);
         for level in 0..DEPTH_MAX {
@@ -437,4 +439,15 @@ fn too_many_trades_within_the_horizon_are_counted() {
     assert_eq!(pack.cost().unsampled(), 3);
     pack.on_book(Nanos::new(4_000_000_000), &level(10_000), &level(10_002));
     assert_eq!((pack.cost().effective(), pack.cost().realized()), (Some(0.02), Some(0.02)), "the mid until then");
+}
+
+#[test]
+fn a_clock_that_goes_back_stands_still() {
+    let mut pack = Microstructure::new(settings());
+    let level = |ticks| [Level { price: price(ticks), qty: qty(100), orders: 0 }];
+    for (at, ask) in [(0, 10_001), (10, 10_003), (5, 10_003), (20, 10_001)] {
+        pack.on_book(Nanos::new(at), &level(10_000), &level(ask));
+    }
+    // For ten nanoseconds 0.01, then for ten 0.03.
+    near("spread", pack.averages().spread_over_time(), Some(0.02), 1.0);
 }

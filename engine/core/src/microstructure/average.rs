@@ -54,12 +54,11 @@ impl BookAverages {
         self.now = Some((now, state));
     }
 
-    /// Counts the time until `now`, which it tells back: a clock that goes back is taken to stand still.
+    /// Counts the time until `now`, from which on something else holds, and which it tells back: a clock that goes back is taken to stand still.
     fn advance(&mut self, now: Nanos) -> Nanos {
-        let Some((since, state)) = &mut self.now else { return now };
-        let now = now.max(*since);
-        let span = i128::from(now.since(*since).raw());
-        *since = now;
+        let Some((since, state)) = self.now else { return now };
+        let now = now.max(since);
+        let span = i128::from(now.since(since).raw());
         self.time += span;
         self.spread_time = self.spread_time.saturating_add(i128::from(state.spread) * span);
         for (integral, qty) in self.qty_times.iter_mut().zip(state.qtys) {

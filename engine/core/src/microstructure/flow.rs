@@ -32,19 +32,21 @@ impl OrderFlow {
     /// The book was `before` and is `now`.
     #[inline]
     pub fn update(&mut self, before: &Depth, now: &Depth) {
-        let mut event = [0i64; DEPTH_MAX];
         let bids = self.levels.min(before.bids.len).min(now.bids.len);
         let asks = self.levels.min(before.asks.len).min(now.asks.len);
-        for (at, flow) in event.iter_mut().enumerate().take(bids) {
-            *flow = came(before.bids.prices[at], before.bids.qtys[at], now.bids.prices[at], now.bids.qtys[at]);
-        }
-        for (at, flow) in event.iter_mut().enumerate().take(asks) {
-            // An ask gets better downwards.
-            *flow -= came(-before.asks.prices[at], before.asks.qtys[at], -now.asks.prices[at], now.asks.qtys[at]);
-        }
-        let gone = self.events.push(event).unwrap_or([0; DEPTH_MAX]);
-        for ((sum, new), old) in self.sums.iter_mut().zip(event).zip(gone).take(self.levels) {
-            *sum += i128::from(new) - i128::from(old);
+        // What was there before the first event is zero.
+        let event = self.events.turn();
+        for (at, (flow, sum)) in event.iter_mut().zip(&mut self.sums).take(self.levels).enumerate() {
+            let mut new = 0;
+            if at < bids {
+                new += came(before.bids.prices[at], before.bids.qtys[at], now.bids.prices[at], now.bids.qtys[at]);
+            }
+            if at < asks {
+                // An ask gets better downwards.
+                new -= came(-before.asks.prices[at], before.asks.qtys[at], -now.asks.prices[at], now.asks.qtys[at]);
+            }
+            // Four quantities at most: they fit.
+            *sum += i128::from(new - std::mem::replace(flow, new));
         }
     }
 

@@ -30,6 +30,15 @@ impl<T: Copy> Last<T> {
         None
     }
 
+    /// Makes the oldest value the newest, which is to be changed; while it fills, that is the filler.
+    #[inline]
+    pub(super) fn turn(&mut self) -> &mut T {
+        let at = self.next;
+        self.next = if at + 1 == self.values.len() { 0 } else { at + 1 };
+        self.len = (self.len + 1).min(self.values.len());
+        &mut self.values[at]
+    }
+
     /// Takes the oldest value out.
     pub(super) fn pop(&mut self) -> Option<T> {
         let oldest = self.back(self.len.checked_sub(1)?)?;
