@@ -20,21 +20,27 @@ mod extremes;
 mod hilbert;
 pub mod kernel;
 mod macd;
+mod maths;
 mod momentum;
 mod oscillator;
+mod pace;
 mod parabolic;
 mod pivot;
 mod price;
 mod rank;
+mod ranked;
+mod standing;
 mod statistic;
 mod stochastic;
 mod stop;
 mod swing;
+mod trend;
 mod variability;
 mod variable;
 mod volatility;
 mod volatility_history;
 mod volume;
+mod volume_flow;
 mod vwap;
 mod weighted;
 mod wilder;
@@ -277,19 +283,23 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         macd::FUNCTIONS,
         momentum::FUNCTIONS,
         oscillator::FUNCTIONS,
+        pace::FUNCTIONS,
         parabolic::FUNCTIONS,
         pivot::FUNCTIONS,
         price::FUNCTIONS,
         rank::FUNCTIONS,
+        standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
+        trend::FUNCTIONS,
         variability::FUNCTIONS,
         variable::FUNCTIONS,
         volatility::FUNCTIONS,
         volatility_history::FUNCTIONS,
         volume::FUNCTIONS,
+        volume_flow::FUNCTIONS,
         vwap::FUNCTIONS,
         weighted::FUNCTIONS,
     ]

@@ -1,6 +1,7 @@
 //! Where the price stands among those of the last bars.
 
 use super::kernel::{Kernel, erase};
+use super::maths::is_same;
 use super::price::typical;
 use super::window::{Extreme, Window, WindowSum};
 use super::{Function, Param, Params, VALUE};
@@ -49,13 +50,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         build: |params| erase(Ultimate::new(params)),
     },
 ];
-
-/// True where two values are as far apart as rounding may put equal ones: by 1e-14 of their sizes together, TA-Lib's
-/// measure.
-#[inline]
-pub fn is_same(left: f64, right: f64) -> bool {
-    (left - right).abs() <= 1e-14 * (left.abs() + right.abs())
-}
 
 /// How far the newest value is from the mean of the window, and the mean absolute deviation from that mean. Both are
 /// measured from the newest value, so that equal values leave nothing.

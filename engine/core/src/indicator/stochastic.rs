@@ -2,8 +2,9 @@
 
 use super::average::{AnyAverage, ma_type};
 use super::kernel::{Kernel, erase};
+use super::maths::is_same;
 use super::momentum::Rsi;
-use super::oscillator::{Channel, is_same};
+use super::oscillator::Channel;
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Volume, weighed by where the price went with it.
 
 use super::kernel::{Kernel, erase};
-use super::oscillator::is_same;
+use super::maths::is_same;
 use super::price::typical;
 use super::window::{Sum, WindowSum};
 use super::{Function, Param, VALUE};
