@@ -12,8 +12,8 @@ const BAR: &[&str] = &["high", "low", "close"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "plus_dm",
-        doc: "Plus directional movement, in price units: Wilder's sum of how far the highs went up where the lows went \
-              down less far.",
+        doc: "Plus directional movement, in price units: Wilder's sum of how far the highs went up where the lows \
+              went down less far.",
         inputs: HIGH_LOW,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
@@ -22,8 +22,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "minus_dm",
-        doc: "Minus directional movement, in price units: Wilder's sum of how far the lows went down where the highs went \
-              up less far.",
+        doc: "Minus directional movement, in price units: Wilder's sum of how far the lows went down where the highs \
+              went up less far.",
         inputs: HIGH_LOW,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
@@ -42,8 +42,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "minus_di",
-        doc: "Minus directional indicator: minus directional movement in percent of the true range; 0 where there is no \
-              range. With a period of 1 it is a share and no percentage, as in TA-Lib.",
+        doc: "Minus directional indicator: minus directional movement in percent of the true range; 0 where there is \
+              no range. With a period of 1 it is a share and no percentage, as in TA-Lib.",
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
@@ -52,8 +52,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "dx",
-        doc: "Directional movement index: how far the two directional indicators are apart, in percent of their sum; what \
-              it was before where that is zero.",
+        doc: "Directional movement index: how far the two directional indicators are apart, in percent of their sum; \
+              what it was before where that is zero.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -80,8 +80,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "aroon",
-        doc: "Aroon: how recent the lowest low and the highest high of the last period + 1 bars are, from 0 (period bars \
-              ago) to 100 (now); of equal ones the newest counts.",
+        doc: "Aroon: how recent the lowest low and the highest high of the last period + 1 bars are, from 0 (period \
+              bars ago) to 100 (now); of equal ones the newest counts.",
         inputs: HIGH_LOW,
         params: &[Param::period("period", 14, 2)],
         outputs: &["down", "up"],
@@ -204,8 +204,8 @@ impl Directional {
         Directional { movement, range, plus: sum.clone(), minus: sum.clone(), ranges: sum, is_started: period < 2 }
     }
 
-    /// Takes a bar; plus and minus in units of the true range, once there were enough bars. `None` within where there is
-    /// no range to measure by.
+    /// Takes a bar; plus and minus in units of the true range, once there were enough bars. `None` within where there
+    /// is no range to measure by.
     #[inline]
     fn push(&mut self, [high, low, close]: [f64; 3]) -> Option<Option<[f64; 2]>> {
         let (movement, range) = (self.movement.push(high, low), self.range.push(high, low, close));

@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, erase};
 use super::oscillator::Channel;
-use super::window::{Extreme, WindowSum};
+use super::window::{Extreme, Sum, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "max_age",
-        doc: "How many values ago the greatest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
-              gives its place in the array instead.)",
+        doc: "How many values ago the greatest of the last values came, 0 for now; of equal ones the newest counts. \
+              (TA-Lib gives its place in the array instead.)",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
@@ -37,8 +37,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "min_age",
-        doc: "How many values ago the smallest of the last values came, 0 for now; of equal ones the newest counts. (TA-Lib \
-              gives its place in the array instead.)",
+        doc: "How many values ago the smallest of the last values came, 0 for now; of equal ones the newest counts. \
+              (TA-Lib gives its place in the array instead.)",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
@@ -62,6 +62,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib SUM",
         build: |params| erase(WindowSum::new(params.count(0))),
+    },
+    Function {
+        name: "cumsum",
+        doc: "The sum of all values so far.",
+        inputs: VALUE,
+        params: &[],
+        outputs: VALUE,
+        source: "TA-Lib CUMSUM",
+        build: |_| erase(Sum::default()),
     },
 ];
 
@@ -118,5 +127,17 @@ impl Kernel<1, 1> for WindowSum {
 
     fn warmup(&self) -> usize {
         self.window().capacity() - 1
+    }
+}
+
+impl Kernel<1, 1> for Sum {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.add(value);
+        Some([self.value()])
+    }
+
+    fn warmup(&self) -> usize {
+        0
     }
 }

@@ -1,6 +1,7 @@
 //! Momentum: how far the value has moved, and what share of its moves went up.
 
 use super::kernel::{Kernel, erase};
+use super::maths::quotient;
 use super::wilder::Wilder;
 use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
@@ -54,8 +55,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "rsi",
-        doc: "Relative strength index: the share of the gains in all moves, both smoothed as Wilder does, from 0 to 100; \
-              0 where nothing moved.",
+        doc: "Relative strength index: the share of the gains in all moves, both smoothed as Wilder does, from 0 to \
+              100; 0 where nothing moved.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -73,8 +74,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         build: |params| erase(Cmo::new(params.count(0))),
     },
     Function {
+        name: "cmou",
+        doc: "Chande momentum oscillator as he had it: gains less losses in percent of all moves of the period, which \
+              all count alike; 0 where nothing moved.",
+        inputs: VALUE,
+        params: &[Param::period("period", 14, 2)],
+        outputs: VALUE,
+        source: "TA-Lib CMOU",
+        build: |params| erase(PlainChande::new(params.count(0))),
+    },
+    Function {
         name: "imi",
-        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 50 where there is none.",
+        doc: "Intraday momentum index: the share of rising bodies in the sum of all bodies, from 0 to 100; 50 where \
+              there is none.",
         inputs: &["open", "close"],
         params: &[Param::period("period", 14, 2)],
         outputs: &["value"],
@@ -248,5 +260,31 @@ impl Kernel<2, 1> for IntradayMomentum {
 
     fn warmup(&self) -> usize {
         self.rising.window().capacity() - 1
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PlainChande {
+    before: Option<f64>,
+    moves: WindowSum,
+    lengths: WindowSum,
+}
+
+impl PlainChande {
+    fn new(period: usize) -> PlainChande {
+        PlainChande { before: None, moves: WindowSum::new(period), lengths: WindowSum::new(period) }
+    }
+}
+
+impl Kernel<1, 1> for PlainChande {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        let change = value - self.before.replace(value)?;
+        let (moves, lengths) = self.moves.push(change).zip(self.lengths.push(change.abs()))?;
+        Some([100.0 * quotient(moves, lengths)])
+    }
+
+    fn warmup(&self) -> usize {
+        self.lengths.window().capacity()
     }
 }

@@ -31,8 +31,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "willr",
-        doc: "Williams' %R: how far the close is below the highest high, in percent of the range, from -100 to 0; 0 where \
-              there is no range.",
+        doc: "Williams' %R: how far the close is below the highest high, in percent of the range, from -100 to 0; 0 \
+              where there is no range.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -41,8 +41,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "ultosc",
-        doc: "Ultimate oscillator: buying pressure in percent of the true range over three periods, the shortest of which \
-              counts four times, the next twice.",
+        doc: "Ultimate oscillator: buying pressure in percent of the true range over three periods, the shortest of \
+              which counts four times, the next twice.",
         inputs: BAR,
         params: &[Param::period("short", 7, 1), Param::period("medium", 14, 1), Param::period("long", 28, 1)],
         outputs: VALUE,

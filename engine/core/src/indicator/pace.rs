@@ -15,18 +15,18 @@ const HIGH_LOW: &[&str] = &["high", "low"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "tsi",
-        doc: "True strength index: the moves, smoothed twice by exponential averages, in percent of their lengths smoothed \
-              alike, from -100 to 100; 0 where nothing moved.",
+        doc: "True strength index: the moves, smoothed twice by exponential averages, in percent of their lengths \
+              smoothed alike, from -100 to 100; 0 where nothing moved.",
         inputs: VALUE,
-        params: &[Param::period("long", 25, 1), Param::period("short", 13, 1)],
+        params: &[Param::period("long", 25, 2), Param::period("short", 13, 2)],
         outputs: VALUE,
-        source: "Blau, True Strength Index, Stocks & Commodities 9:11 (1991)",
+        source: "TA-Lib TSI; Blau, Stocks & Commodities 9:11 (1991)",
         build: |params| erase(TrueStrength::new(params.count(0), params.count(1))),
     },
     Function {
         name: "kst",
-        doc: "Know sure thing: four rates of change in percent, averaged, the longer ones of which count more (1 to 4), and \
-              the simple average of their sum.",
+        doc: "Know sure thing: four rates of change in percent, averaged, the longer ones of which count more (1 to \
+              4), and the simple average of their sum.",
         inputs: VALUE,
         params: &[
             Param::period("change_1", 10, 1),
@@ -47,36 +47,37 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "coppock",
         doc: "Coppock curve: the weighted moving average of the sum of two rates of change in percent.",
         inputs: VALUE,
-        params: &[Param::period("long", 14, 1), Param::period("short", 11, 1), Param::period("average", 10, 2)],
+        params: &[Param::period("average", 10, 1), Param::period("short", 11, 1), Param::period("long", 14, 1)],
         outputs: VALUE,
-        source: "Coppock, Barron's, 15 October 1962",
+        source: "TA-Lib COPPOCK; Coppock, Barron's, 15 October 1962",
         build: |params| erase(Coppock::new([0, 1, 2].map(|at| params.count(at)))),
     },
     Function {
         name: "dpo",
-        doc: "Detrended price oscillator, not centred: the value less what its simple average was period / 2 + 1 inputs ago.",
+        doc: "Detrended price oscillator, not centred: what the value was period / 2 + 1 inputs ago, or the oldest of \
+              the average, less the simple average.",
         inputs: VALUE,
-        params: &[Param::period("period", 20, 1)],
+        params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
-        source: "Achelis, Technical Analysis from A to Z",
+        source: "TA-Lib DPO",
         build: |params| erase(Detrended::new(params.count(0))),
     },
     Function {
         name: "awesome",
         doc: "Awesome oscillator: a fast simple average of the median price less a slow one.",
         inputs: HIGH_LOW,
-        params: &[Param::period("fast", 5, 1), Param::period("slow", 34, 1)],
+        params: &[Param::period("fast", 5, 2), Param::period("slow", 34, 2)],
         outputs: VALUE,
-        source: "Williams, New Trading Dimensions (1998)",
+        source: "TA-Lib AO; Williams, New Trading Dimensions (1998)",
         build: |params| erase(Awesome::new(params.count(0), params.count(1))),
     },
     Function {
         name: "accelerator",
         doc: "Accelerator oscillator: the awesome oscillator less its own simple average.",
         inputs: HIGH_LOW,
-        params: &[Param::period("fast", 5, 1), Param::period("slow", 34, 1), Param::period("signal", 5, 1)],
+        params: &[Param::period("fast", 5, 2), Param::period("slow", 34, 2), Param::period("signal", 5, 2)],
         outputs: VALUE,
-        source: "Williams, New Trading Dimensions (1998)",
+        source: "TA-Lib AC; Williams, New Trading Dimensions (1998)",
         build: |params| {
             let awesome = Awesome::new(params.count(0), params.count(1));
             erase(Accelerator { awesome, average: Sma::new(params.count(2)) })
@@ -88,22 +89,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         inputs: &["high", "low", "close"],
         params: &[Param::period("period", 13, 1)],
         outputs: &["bull", "bear"],
-        source: "Elder, Trading for a Living (1993)",
+        source: "TA-Lib ERI; Elder, Trading for a Living (1993)",
         build: |params| erase(ElderRay(Ema::new(params.count(0)))),
     },
     Function {
         name: "qstick",
         doc: "Qstick: the simple average of the bars' bodies, close less open.",
         inputs: &["open", "close"],
-        params: &[Param::period("period", 8, 1)],
+        params: &[Param::period("period", 10, 1)],
         outputs: VALUE,
-        source: "Chande and Kroll, The New Technical Trader (1994)",
+        source: "TA-Lib QSTICK; Chande and Kroll, The New Technical Trader (1994)",
         build: |params| erase(Qstick(Sma::new(params.count(0)))),
     },
     Function {
         name: "relative_vigor",
-        doc: "Relative vigor index: the bars' bodies in units of their ranges, both weighed over four bars and summed up, and \
-              its average, weighed alike; 0 where there is no range.",
+        doc: "Relative vigor index: the bars' bodies in units of their ranges, both weighed over four bars and summed \
+              up, and its average, weighed alike; 0 where there is no range.",
         inputs: &["open", "high", "low", "close"],
         params: &[Param::period("period", 10, 1)],
         outputs: &["value", "signal"],
@@ -114,12 +115,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// Two exponential averages, the second of the first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Twice(Ema, Ema);
+pub struct Twice(Ema, Ema);
 
 impl Twice {
+    /// Over `first` values and `second` averages of them.
+    pub fn new(first: usize, second: usize) -> Twice {
+        Twice(Ema::new(first), Ema::new(second))
+    }
+
+    /// Takes a value; the average, once there were enough.
     #[inline]
-    fn push(&mut self, value: f64) -> Option<f64> {
+    pub fn push(&mut self, value: f64) -> Option<f64> {
         self.0.push(value).and_then(|average| self.1.push(average))
+    }
+
+    /// Values before the first that brings an average.
+    pub fn warmup(&self) -> usize {
+        self.0.warmup().saturating_add(self.1.warmup())
     }
 }
 
@@ -132,7 +144,7 @@ struct TrueStrength {
 
 impl TrueStrength {
     fn new(long: usize, short: usize) -> TrueStrength {
-        let twice = Twice(Ema::new(long), Ema::new(short));
+        let twice = Twice::new(long, short);
         TrueStrength { before: None, moves: twice.clone(), lengths: twice }
     }
 }
@@ -146,7 +158,7 @@ impl Kernel<1, 1> for TrueStrength {
     }
 
     fn warmup(&self) -> usize {
-        self.moves.0.warmup().saturating_add(self.moves.1.warmup()).saturating_add(1)
+        self.moves.warmup().saturating_add(1)
     }
 }
 
@@ -209,7 +221,7 @@ struct Coppock {
 }
 
 impl Coppock {
-    fn new([long, short, average]: [usize; 3]) -> Coppock {
+    fn new([average, short, long]: [usize; 3]) -> Coppock {
         let change = |period| Change::new(period, Measure::Percent);
         Coppock { long: change(long), short: change(short), average: Wma::new(average) }
     }
@@ -230,25 +242,26 @@ impl Kernel<1, 1> for Coppock {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Detrended {
     average: Sma,
-    averages: Window,
+    values: Window,
 }
 
 impl Detrended {
     fn new(period: usize) -> Detrended {
-        Detrended { average: Sma::new(period), averages: Window::new(period / 2 + 1) }
+        Detrended { average: Sma::new(period), values: Window::new(period / 2 + 1) }
     }
 }
 
 impl Kernel<1, 1> for Detrended {
     #[inline]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
-        let [average] = self.average.update([value])?;
-        let before = self.averages.push(average)?;
-        Some([value - before])
+        let average = self.average.update([value]);
+        let before = self.values.push(value);
+        let [average] = average?;
+        Some([before? - average])
     }
 
     fn warmup(&self) -> usize {
-        self.average.warmup().saturating_add(self.averages.capacity())
+        self.average.warmup().max(self.values.capacity())
     }
 }
 

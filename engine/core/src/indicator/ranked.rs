@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 const NONE: u32 = u32::MAX;
 
 /// The last `capacity` values in a treap: a search tree whose nodes have priorities at random, which keeps it about as
-/// deep as a balanced one (Seidel and Aragon 1996). The nodes are the places of a ring, so that nothing is allocated for
-/// a value; a place's priority is fixed. What is written down is the window, from which the same order is made.
+/// deep as a balanced one (Seidel and Aragon 1996). The nodes are the places of a ring, so that nothing is allocated
+/// for a value; a place's priority is fixed. What is written down is the window, from which the same order is made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Window", into = "Window")]
 pub struct Ranked {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "zscore",
-        doc: "How many standard deviations (of the population) the value is from the mean of the last ones, itself among \
-              them; 0 where there is no deviation.",
+        doc: "How many standard deviations (of the population) the value is from the mean of the last ones, itself \
+              among them; 0 where there is no deviation.",
         inputs: VALUE,
         params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
@@ -23,18 +23,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "percent_rank",
-        doc: "How many of the values before it, in percent, are less than the value. Takes time with the logarithm of the \
-              period.",
+        doc: "How many of the values before it, in percent, are less than the value. Takes time with the logarithm of \
+              the period.",
         inputs: VALUE,
-        params: &[Param::period("period", 100, 1)],
+        params: &[Param::period("period", 100, 2)],
         outputs: VALUE,
-        source: "Connors Research, An Introduction to ConnorsRSI (2012)",
+        source: "TA-Lib PERCENTRANK; Connors Research, An Introduction to ConnorsRSI (2012)",
         build: |params| erase(PercentRank(Ranked::new(params.count(0)))),
     },
     Function {
         name: "median",
-        doc: "The median of the last values: the middle one, or the mean of the two in the middle. Takes time with the \
-              logarithm of the period.",
+        doc: "The median of the last values: the middle one, or the mean of the two in the middle. Takes time with \
+              the logarithm of the period.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,
@@ -42,9 +42,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         build: |params| erase(Middle(Ranked::new(params.count(0)))),
     },
     Function {
+        name: "percentile",
+        doc: "The smallest of the last values that no fewer than so many percent of them do not exceed: the nearest \
+              rank, of 50 the lower middle one. Takes time with the logarithm of the period.",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2), Param::number("percentile", 50.0, (0.0, 100.0))],
+        outputs: VALUE,
+        source: "TA-Lib PERCENTILE",
+        build: |params| erase(Percentile { values: Ranked::new(params.count(0)), percentile: params.number(1) }),
+    },
+    Function {
         name: "connors_rsi",
-        doc: "Connors' RSI: the mean of the value's rsi, of the rsi of how many times it has risen or fallen on end, and of \
-              the percent rank of its last change.",
+        doc: "Connors' RSI: the mean of the value's rsi, of the rsi of how many times it has risen or fallen on end, \
+              and of the percent rank of its last change.",
         inputs: VALUE,
         params: &[
             Param::period("period", 3, 2),
@@ -57,8 +67,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "fisher_transform",
-        doc: "Fisher transform of where the median price is in the range of the last ones, smoothed; the signal is its value \
-              one bar before.",
+        doc: "Fisher transform of where the median price is in the range of the last ones, smoothed; the signal is \
+              its value one bar before.",
         inputs: &["high", "low"],
         params: &[Param::period("period", 10, 1)],
         outputs: &["fisher", "signal"],
@@ -123,6 +133,29 @@ impl Kernel<1, 1> for Middle {
 
     fn warmup(&self) -> usize {
         self.0.capacity() - 1
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Percentile {
+    values: Ranked,
+    percentile: f64,
+}
+
+impl Kernel<1, 1> for Percentile {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        self.values.push(value);
+        let count = self.values.capacity();
+        if self.values.len() < count {
+            return None;
+        }
+        let rank = (self.percentile / 100.0 * count as f64).ceil() as usize;
+        self.values.at(rank.clamp(1, count) - 1).map(|value| [value])
+    }
+
+    fn warmup(&self) -> usize {
+        self.values.capacity() - 1
     }
 }
 

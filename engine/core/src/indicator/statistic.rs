@@ -1,6 +1,7 @@
 //! Statistics of the last values: their spread, their straight line, and how two series go together.
 
 use super::kernel::{Kernel, erase};
+use super::maths::quotient;
 use super::window::{Moments, Window};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "beta",
-        doc: "Beta: by how much the rate of change of the other series goes with that of the first, per unit of it; 0 where \
-              the first does not move.",
+        doc: "Beta: by how much the rate of change of the other series goes with that of the first, per unit of it; 0 \
+              where the first does not move.",
         inputs: TWO,
         params: &[Param::period("period", 5, 1)],
         outputs: VALUE,
@@ -47,7 +48,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "linearreg",
-        doc: "Linear regression: where the straight line of least squares through the last values stands at the newest.",
+        doc: "Linear regression: where the straight line of least squares through the last values stands at the \
+              newest.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -56,7 +58,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "linearreg_angle",
-        doc: "Angle of the straight line of least squares through the last values, in degrees, one unit of value a step.",
+        doc: "Angle of the straight line of least squares through the last values, in degrees, one unit of value a \
+              step.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -83,12 +86,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "tsf",
-        doc: "Time series forecast: where the straight line of least squares through the last values will stand at the next.",
+        doc: "Time series forecast: where the straight line of least squares through the last values will stand at \
+              the next.",
         inputs: VALUE,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
         source: "TA-Lib TSF",
         build: |params| erase(Regression::new(params.count(0), Reading::Next)),
+    },
+    Function {
+        name: "fosc",
+        doc: "Forecast oscillator: how far the value is from what tsf forecast for it one input before, in percent of \
+              the value; 0 where that is 0.",
+        inputs: VALUE,
+        params: &[Param::period("period", 5, 2)],
+        outputs: VALUE,
+        source: "TA-Lib FOSC; Chande and Kroll, The New Technical Trader (1994)",
+        build: |params| {
+            erase(ForecastOscillator { line: Regression::new(params.count(0), Reading::Next), forecast: None })
+        },
     },
 ];
 
@@ -124,8 +140,8 @@ impl Kernel<1, 1> for Variance {
     }
 }
 
-/// Variances and covariance of the last pairs of values, made as [`Moments`] are: from sums of distances from one of the
-/// pairs, afresh once a turn and where cancellation would show.
+/// Variances and covariance of the last pairs of values, made as [`Moments`] are: from sums of distances from one of
+/// the pairs, afresh once a turn and where cancellation would show.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pair {
     windows: [Window; 2],
@@ -311,5 +327,24 @@ impl Kernel<1, 1> for Regression {
 
     fn warmup(&self) -> usize {
         self.pair.period() - 1
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ForecastOscillator {
+    line: Regression,
+    forecast: Option<f64>,
+}
+
+impl Kernel<1, 1> for ForecastOscillator {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        let next = self.line.update([value]).map(|[next]| next);
+        let forecast = std::mem::replace(&mut self.forecast, next)?;
+        Some([100.0 * quotient(value - forecast, value)])
+    }
+
+    fn warmup(&self) -> usize {
+        self.line.warmup().saturating_add(1)
     }
 }

@@ -14,18 +14,18 @@ const BAR: &[&str] = &["high", "low", "close"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "vortex",
-        doc: "Vortex indicator: how far the highs are from the lows before them (plus), and the lows from the highs before \
-              them (minus), in units of the true range; 0 where there is no range.",
+        doc: "Vortex indicator: how far the highs are from the lows before them (plus), and the lows from the highs \
+              before them (minus), in units of the true range; 0 where there is no range.",
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: &["plus", "minus"],
-        source: "Botes and Siepman, Stocks & Commodities 28:1 (2010)",
+        source: "TA-Lib VORTEX; Botes and Siepman, Stocks & Commodities 28:1 (2010)",
         build: |params| erase(Vortex::new(params.count(0))),
     },
     Function {
         name: "choppiness",
-        doc: "Choppiness index: how long the way of the price was in units of how far it came, on a logarithmic scale from 0 \
-              (straight) to 100 (back and forth); 0 where it did not move.",
+        doc: "Choppiness index: how long the way of the price was in units of how far it came, on a logarithmic scale \
+              from 0 (straight) to 100 (back and forth); 0 where it did not move.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
@@ -34,23 +34,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "mass_index",
-        doc: "Mass index: sum of the ratios of the exponential average of the bar's range to the average of that average; a \
-              ratio is 1 where there is no range.",
+        doc: "Mass index: sum of the ratios of the exponential average of the bar's range to the average of that \
+              average; a ratio is 1 where there is no range.",
         inputs: &["high", "low"],
-        params: &[Param::period("period", 25, 1), Param::period("average_period", 9, 1)],
+        params: &[Param::period("average_period", 9, 2), Param::period("period", 25, 2)],
         outputs: VALUE,
-        source: "Dorsey, The Mass Index, Stocks & Commodities 10:6 (1992)",
-        build: |params| erase(Mass::new(params.count(0), params.count(1))),
+        source: "TA-Lib MASSI; Dorsey, Stocks & Commodities 10:6 (1992)",
+        build: |params| erase(Mass::new(params.count(1), params.count(0))),
     },
     Function {
         name: "efficiency_ratio",
-        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 0 where it did not \
-              move.",
+        doc: "Kaufman's efficiency ratio: how far the value came in units of the way it took, from 0 to 1; 1 where it \
+              did not move.",
         inputs: VALUE,
-        params: &[Param::period("period", 10, 1)],
+        params: &[Param::period("period", 10, 2)],
         outputs: VALUE,
-        source: "Kaufman, Smarter Trading (1995)",
+        source: "TA-Lib ER; Kaufman, Smarter Trading (1995)",
         build: |params| erase(Efficiency::new(params.count(0))),
+    },
+    Function {
+        name: "vhf",
+        doc: "Vertical horizontal filter: how far the highest value is from the lowest, in units of the way between \
+              the values; 0 where they did not move.",
+        inputs: VALUE,
+        params: &[Param::period("period", 28, 2)],
+        outputs: VALUE,
+        source: "TA-Lib VHF; White, Futures (August 1991)",
+        build: |params| erase(VerticalHorizontal::new(params.count(0))),
     },
 ];
 
@@ -162,7 +172,34 @@ impl Kernel<1, 1> for Efficiency {
         let change = value - self.before.replace(value)?;
         let (change, way) = self.moves.push(change).zip(self.way.push(change.abs()))?;
         // Rounding may make the whole longer than its parts.
-        Some([quotient(change.abs(), way).min(1.0)])
+        Some([if way == 0.0 { 1.0 } else { quotient(change.abs(), way).min(1.0) }])
+    }
+
+    fn warmup(&self) -> usize {
+        self.way.window().capacity()
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct VerticalHorizontal {
+    before: Option<f64>,
+    way: WindowSum,
+    range: Channel,
+}
+
+impl VerticalHorizontal {
+    fn new(period: usize) -> VerticalHorizontal {
+        VerticalHorizontal { before: None, way: WindowSum::new(period), range: Channel::new(period) }
+    }
+}
+
+impl Kernel<1, 1> for VerticalHorizontal {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
+        let range = self.range.push(value, value);
+        let change = value - self.before.replace(value)?;
+        let ((highest, lowest), way) = range.zip(self.way.push(change.abs()))?;
+        Some([quotient(highest - lowest, way)])
     }
 
     fn warmup(&self) -> usize {

@@ -28,8 +28,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "natr",
-        doc: "Normalized average true range: atr in percent of the close; 0 where that is 0. With a period of 1 it is the true \
-              range itself, as in TA-Lib.",
+        doc: "Normalized average true range: atr in percent of the close; 0 where that is 0. With a period of 1 it is \
+              the true range itself, as in TA-Lib.",
         inputs: BAR,
         params: &[Param::period("period", 14, 1)],
         outputs: VALUE,

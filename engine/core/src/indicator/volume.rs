@@ -1,7 +1,7 @@
 //! Volume, weighed by where the price went with it.
 
 use super::kernel::{Kernel, erase};
-use super::maths::is_same;
+use super::maths::{is_same, quotient};
 use super::price::typical;
 use super::window::{Sum, WindowSum};
 use super::{Function, Param, VALUE};
@@ -14,7 +14,8 @@ const BAR: &[&str] = &["high", "low", "close", "volume"];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "obv",
-        doc: "On-balance volume: the sum of the volumes, those of falling values taken off; it begins with the first volume.",
+        doc: "On-balance volume: the sum of the volumes, those of falling values taken off; it begins with the first \
+              volume.",
         inputs: &["value", "volume"],
         params: &[],
         outputs: VALUE,
@@ -23,8 +24,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "ad",
-        doc: "Chaikin's accumulation/distribution line: the sum of the volumes, each weighed from -1 to 1 by where the \
-              bar closed in its range.",
+        doc: "Chaikin's accumulation/distribution line: the sum of the volumes, each weighed from -1 to 1 by where \
+              the bar closed in its range.",
         inputs: BAR,
         params: &[],
         outputs: VALUE,
@@ -33,8 +34,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "adosc",
-        doc: "Chaikin oscillator: a fast exponential average of the accumulation/distribution line less a slow one; both \
-              begin with its first value.",
+        doc: "Chaikin oscillator: a fast exponential average of the accumulation/distribution line less a slow one; \
+              both begin with its first value.",
         inputs: BAR,
         params: &[Param::period("fast", 3, 2), Param::period("slow", 10, 2)],
         outputs: VALUE,
@@ -43,13 +44,41 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "mfi",
-        doc: "Money flow index: the share of money that flowed at rising typical prices in all that flowed at moving ones, \
-              from 0 to 100; 0 where there was none.",
+        doc: "Money flow index: the share of money that flowed at rising typical prices in all that flowed at moving \
+              ones, from 0 to 100; 0 where there was none.",
         inputs: BAR,
         params: &[Param::period("period", 14, 2)],
         outputs: VALUE,
         source: "TA-Lib MFI",
         build: |params| erase(MoneyFlowIndex::new(params.count(0))),
+    },
+    Function {
+        name: "marketfi",
+        doc: "Market facilitation index: the bar's range per unit of volume; 0 where there was none.",
+        inputs: &["high", "low", "volume"],
+        params: &[],
+        outputs: VALUE,
+        source: "TA-Lib MARKETFI; Williams, Trading Chaos (1995)",
+        build: |_| erase(Facilitation),
+    },
+    Function {
+        name: "rvol",
+        doc: "Relative volume: the volume in units of the mean of those before it; 0 where that is 0.",
+        inputs: &["volume"],
+        params: &[Param::period("period", 20, 1)],
+        outputs: VALUE,
+        source: "TA-Lib RVOL",
+        build: |params| erase(RelativeVolume(WindowSum::new(params.count(0)))),
+    },
+    Function {
+        name: "wad",
+        doc: "Williams' accumulation/distribution: the sum of how far the closes rose above, or fell below, the \
+              lowest or highest price since the close before. It takes no volume.",
+        inputs: &["high", "low", "close"],
+        params: &[],
+        outputs: VALUE,
+        source: "TA-Lib WAD; Williams, How I Made One Million Dollars (1979)",
+        build: |_| erase(WilliamsAccumulation::default()),
     },
 ];
 
@@ -169,5 +198,58 @@ impl Kernel<4, 1> for MoneyFlowIndex {
 
     fn warmup(&self) -> usize {
         self.rising.window().capacity()
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Facilitation;
+
+impl Kernel<3, 1> for Facilitation {
+    #[inline]
+    fn update(&mut self, [high, low, volume]: [f64; 3]) -> Option<[f64; 1]> {
+        Some([quotient(high - low, volume)])
+    }
+
+    fn warmup(&self) -> usize {
+        0
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RelativeVolume(WindowSum);
+
+impl Kernel<1, 1> for RelativeVolume {
+    #[inline]
+    fn update(&mut self, [volume]: [f64; 1]) -> Option<[f64; 1]> {
+        let count = self.0.window().capacity() as f64;
+        let before = self.0.value();
+        self.0.push(volume);
+        Some([quotient(volume, before? / count)])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.window().capacity()
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct WilliamsAccumulation {
+    before: Option<f64>,
+    sum: Sum,
+}
+
+impl Kernel<3, 1> for WilliamsAccumulation {
+    #[inline]
+    fn update(&mut self, [high, low, close]: [f64; 3]) -> Option<[f64; 1]> {
+        match self.before.replace(close) {
+            Some(before) if close > before => self.sum.add(close - low.min(before)),
+            Some(before) if close < before => self.sum.add(close - high.max(before)),
+            _ => {}
+        }
+        Some([self.sum.value()])
+    }
+
+    fn warmup(&self) -> usize {
+        0
     }
 }

@@ -1,6 +1,6 @@
 //! Volume and the moves it went with, beyond what TA-Lib has.
 
-use super::average::{Ema, Sma};
+use super::average::{AnyAverage, Ema, OWN_KIND, Sma, ma_type};
 use super::kernel::{Kernel, erase};
 use super::maths::quotient;
 use super::momentum::Measure;
@@ -20,13 +20,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         inputs: CLOSE_VOLUME,
         params: &[Param::period("period", 13, 1)],
         outputs: VALUE,
-        source: "Elder, Trading for a Living (1993)",
+        source: "TA-Lib EFI; Elder, Trading for a Living (1993)",
         build: |params| erase(Force { before: None, average: Ema::new(params.count(0)) }),
     },
     Function {
         name: "ease_of_movement",
-        doc: "Ease of movement: the simple average of how far the median price moved times the bar's range, per `unit` of \
-              volume; 0 where there was no volume.",
+        doc: "Ease of movement: the simple average of how far the median price moved times the bar's range, per \
+              `unit` of volume; 0 where there was no volume.",
         inputs: &["high", "low", "volume"],
         params: &[Param::period("period", 14, 1), Param::number("unit", 1e8, (1e-12, 1e15))],
         outputs: VALUE,
@@ -35,23 +35,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "cmf",
-        doc: "Chaikin money flow: the volumes, each weighed from -1 to 1 by where the bar closed in its range, in units of \
-              all volume; 0 where there was none.",
+        doc: "Chaikin money flow: the volumes, each weighed from -1 to 1 by where the bar closed in its range, in \
+              units of all volume; 0 where there was none.",
         inputs: BAR,
-        params: &[Param::period("period", 20, 1)],
+        params: &[Param::period("period", 20, 2)],
         outputs: VALUE,
-        source: "Chaikin; Achelis, Technical Analysis from A to Z",
+        source: "TA-Lib CMF",
         build: |params| erase(MoneyFlow::new(params.count(0))),
     },
     Function {
         name: "volume_oscillator",
-        doc: "Volume oscillator: a fast exponential average of the volume less a slow one, in percent of the slow one; 0 where \
+        doc: "Volume oscillator: a fast average of the volume less a slow one, in percent of the slow one; 0 where \
               that is 0.",
         inputs: &["volume"],
-        params: &[Param::period("fast", 5, 1), Param::period("slow", 10, 1)],
+        params: &[Param::period("fast", 12, 2), Param::period("slow", 26, 2), ma_type("ma_type", 1)],
         outputs: VALUE,
-        source: "Achelis, Technical Analysis from A to Z, in percent and with exponential averages",
-        build: |params| erase(Oscillator { fast: Ema::new(params.count(0)), slow: Ema::new(params.count(1)) }),
+        source: "TA-Lib PVO",
+        build: |params| erase(Oscillator::new([0, 1, 2].map(|at| params.count(at)))),
     },
     Function {
         name: "pvt",
@@ -59,31 +59,34 @@ pub(super) const FUNCTIONS: &[Function] = &[
         inputs: CLOSE_VOLUME,
         params: &[],
         outputs: VALUE,
-        source: "Achelis, Technical Analysis from A to Z",
+        source: "TA-Lib PVT",
         build: |_| erase(PriceVolume::default()),
     },
     Function {
         name: "negative_volume_index",
-        doc: "Negative volume index: 1000, and from there as the close goes in bars of less volume than the one before.",
+        doc: "Negative volume index: 1000, and from there as the close goes in bars of less volume than the one \
+              before; a change of sign, or to or from 0, does not count.",
         inputs: CLOSE_VOLUME,
         params: &[],
         outputs: VALUE,
-        source: "Fosback, Stock Market Logic (1976); Achelis, Technical Analysis from A to Z",
+        source: "TA-Lib NVI; Fosback, Stock Market Logic (1976)",
         build: |_| erase(VolumeIndex { sign: -1.0, before: None, index: 1_000.0 }),
     },
     Function {
         name: "positive_volume_index",
-        doc: "Positive volume index: 1000, and from there as the close goes in bars of more volume than the one before.",
+        doc: "Positive volume index: 1000, and from there as the close goes in bars of more volume than the one \
+              before; a change of sign, or to or from 0, does not count.",
         inputs: CLOSE_VOLUME,
         params: &[],
         outputs: VALUE,
-        source: "Fosback, Stock Market Logic (1976); Achelis, Technical Analysis from A to Z",
+        source: "TA-Lib PVI; Fosback, Stock Market Logic (1976)",
         build: |_| erase(VolumeIndex { sign: 1.0, before: None, index: 1_000.0 }),
     },
     Function {
         name: "klinger",
-        doc: "Klinger volume oscillator: a fast exponential average of the volume force less a slow one, and the average of \
-              that. The force is the volume times 200 * |range / ranges since the trend began - 1|, negative in a fall.",
+        doc: "Klinger volume oscillator: a fast exponential average of the volume force less a slow one, and the \
+              average of that. The force is the volume times 200 * |range / ranges since the trend began - 1|, \
+              negative in a fall.",
         inputs: BAR,
         params: &[Param::period("fast", 34, 1), Param::period("slow", 55, 1), Param::period("signal", 13, 1)],
         outputs: &["klinger", "signal"],
@@ -157,8 +160,17 @@ impl Kernel<4, 1> for MoneyFlow {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Oscillator {
-    fast: Ema,
-    slow: Ema,
+    fast: AnyAverage,
+    slow: AnyAverage,
+}
+
+impl Oscillator {
+    fn new([one, other, kind]: [usize; 3]) -> Oscillator {
+        // Its own kind is the exponential one.
+        let kind = if kind == OWN_KIND { 1 } else { kind };
+        let average = |period| AnyAverage::new(period, kind);
+        Oscillator { fast: average(one.min(other)), slow: average(one.max(other)) }
+    }
 }
 
 impl Kernel<1, 1> for Oscillator {
@@ -182,13 +194,14 @@ struct PriceVolume {
 impl Kernel<2, 1> for PriceVolume {
     #[inline]
     fn update(&mut self, [close, volume]: [f64; 2]) -> Option<[f64; 1]> {
-        let before = self.before.replace(close)?;
-        self.sum.add(volume * quotient(close - before, before));
+        if let Some(before) = self.before.replace(close) {
+            self.sum.add(volume * quotient(close - before, before));
+        }
         Some([self.sum.value()])
     }
 
     fn warmup(&self) -> usize {
-        1
+        0
     }
 }
 

@@ -151,6 +151,12 @@ impl WindowSum {
                 self.sum = Sum::default();
             }
         }
+        self.value()
+    }
+
+    /// The sum, once there were enough values.
+    #[inline]
+    pub fn value(&self) -> Option<f64> {
         self.window.is_full().then(|| self.sum.value())
     }
 
