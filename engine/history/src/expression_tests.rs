@@ -30,7 +30,7 @@ fn mistakes_are_named_with_their_place() {
             "at character 1: there is no column clsoe; columns are open, high, low, close, volume, trades, time; did you mean close?",
         ),
         ("1 + rsi", "at character 5: rsi is a function: write rsi(…)"),
-        ("reii(close, 14)", "at character 1: there is no function reii; did you mean rsi?"),
+        ("rsii(close, 14)", "at character 1: there is no function rsii; did you mean rsi?"),
         ("close and 1", "at character 1: and wants a condition here, and this is a number, for example close > 100"),
         ("1 + (close > 1)", "at character 5: + wants a number here, and this is a condition"),
         ("ema(close, 0)", "at character 1: period of ema is 0: it must be a whole number from 2 to 10000"),
@@ -172,46 +172,55 @@ fn the_page_lists_every_function() {
     }
 }
 
-/// A text made of the language's own words, some of them in wrong places, and then damaged.
-fn text(random: &mut impl rand::Rng, words: &[String]) -> String {
-    let count = random.random_range(1..25);
-    let mut text: Vec<&str> = (0..count).map(|_| words[random.random_range(0..words.len())].as_str()).collect();
-    if random.random() {
-        // More often grammatical: operands and operators in turn.
-        let operators = ["+", ">", "and", "*", "<=", "or", "/", "="];
-        text = text.into_iter().flat_map(|word| [word, operators[word.len() % operators.len()]]).collect();
-        text.push("close");
+/// Words of the language: whole expressions, by what they are, and parts of some.
+struct Words {
+    numbers: Vec<String>,
+    conditions: Vec<String>,
+    all: Vec<String>,
+}
+
+impl Words {
+    fn new() -> Words {
+        let examples = PAGE.split("```sql\n").skip(1).flat_map(|block| block.split("```").next().unwrap().lines());
+        let examples = examples.map(|line| line.split("-- refused").next().unwrap().trim().to_owned());
+        let calls = indicator::catalogue().map(|function| format!("{}(close)", function.name));
+        let parts = ["(", ")", "14", "null", "case", "when", "then", "end", "is", "not", "between", "and", "+", "<"];
+        let whole: Vec<String> = examples.chain(calls).filter(|word| !word.is_empty()).collect();
+        let of = |kind: Kind| whole.iter().filter(|word| read(word).is_ok_and(|expr| expr.kind() == kind)).cloned();
+        let (numbers, conditions) = (of(Kind::Number).collect(), of(Kind::Condition).collect());
+        Words { numbers, conditions, all: whole.into_iter().chain(parts.map(String::from)).collect() }
     }
-    let mut bytes = text.join(" ").into_bytes();
-    for _ in 0..random.random_range(0..3) {
-        let at = random.random_range(0..bytes.len());
-        match random.random_range(0..3) {
-            0 => bytes[at] = random.random(),
-            1 => drop(bytes.remove(at)),
-            _ => bytes.insert(at, b"()'\",.;-*%"[random.random_range(0..10)]),
+
+    /// A text by the grammar, or words in any order; half of either is damaged.
+    fn text(&self, random: &mut impl rand::Rng) -> String {
+        let count = random.random_range(1..12);
+        let mut one = |words: &[String]| words[random.random_range(0..words.len())].clone();
+        let text = match count % 3 {
+            0 => (0..count).map(|_| one(&self.all)).collect::<Vec<_>>().join(" "),
+            1 => (0..count).map(|_| format!("({})", one(&self.numbers))).collect::<Vec<_>>().join(" * "),
+            _ => (0..count).map(|_| format!("({})", one(&self.conditions))).collect::<Vec<_>>().join(" or "),
+        };
+        let mut bytes = text.into_bytes();
+        for _ in 0..random.random_range(0..4u32).saturating_sub(1) {
+            let at = random.random_range(0..bytes.len());
+            match random.random_range(0..3) {
+                0 => bytes[at] = random.random(),
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"()'\",.;-*%"[random.random_range(0..10)]),
+            }
         }
-        if bytes.is_empty() {
-            break;
-        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[test]
 fn no_text_does_harm() {
-    let examples = PAGE.split("```sql\n").skip(1).flat_map(|block| block.split("```").next().unwrap().lines());
-    let mut words: Vec<String> =
-        examples.map(|line| line.split("-- refused").next().unwrap().trim().to_owned()).collect();
-    words.extend(indicator::catalogue().map(|function| format!("{}(close)", function.name)));
-    words.extend(
-        ["(", ")", "close", "14", "null", "case", "when", "then", "end", "is", "not", "between"].map(String::from),
-    );
-    words.retain(|word| !word.is_empty());
+    let words = Words::new();
     let count = cases::count(100_000, 1_000_000);
     let (mut read_well, mut refused) = (0, 0);
     for seed in 0..count {
         let mut random = Pcg64Mcg::seed_from_u64(seed);
-        let text = text(&mut random, &words);
+        let text = words.text(&mut random);
         match read(&text) {
             Ok(expr) => {
                 let program = Program::compile(&[expr], INTERVALS[1]);
@@ -225,5 +234,5 @@ fn no_text_does_harm() {
         }
     }
     println!("{count} texts: {read_well} read, {refused} refused with their place");
-    assert!(read_well > count / 50 && refused > count / 50);
+    assert!(read_well > count / 5 && refused > count / 5);
 }

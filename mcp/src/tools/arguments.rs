@@ -147,10 +147,10 @@ impl Arguments {
         Ok(INTERVALS.into_iter().find(|interval| interval.name == chosen).unwrap_or(INTERVALS[0]))
     }
 
-    /// A list of `count` texts of at most `chars_max` characters; empty where it is left out.
+    /// A list of `count` texts of at most `chars_max` characters.
     pub fn texts(&self, name: &str, count: RangeInclusive<usize>, chars_max: usize) -> Result<Vec<&str>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(Vec::new()) };
         let allowed = || format!("a list of {} to {} strings", count.start(), count.end());
+        let value = self.required(name, &allowed())?;
         let Value::Array(items) = value else {
             let nearest = value.as_str().map(|text| Value::from(vec![text]));
             let message = format!("{name} must be a list of strings.");

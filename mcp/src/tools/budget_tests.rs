@@ -55,7 +55,7 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
         ),
         (
             ToolName::ComputeIndicators,
-            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "preset": "trend" }),
+            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["trend"] }),
         ),
         (ToolName::FindInstruments, json!({ "query": "" })),
         (ToolName::GetBars, json!({ "instrument": "BINANCE:ETHUSDT", "interval": "1d" })),

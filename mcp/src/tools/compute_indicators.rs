@@ -48,11 +48,10 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
             },
             "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Length of a bar" },
             "expressions": {
-                "type": "array", "description": "SQL scalars over open high low close volume",
+                "type": "array", "description": "SQL scalars, or trend, momentum, volatility, levels",
                 "items": { "type": "string" }, "minItems": 1, "maxItems": EXPRESSIONS_MAX,
-                "examples": [["rsi(14)", "macd(close, 12, 26, 9).signal", "close > ema(close, 20, '1h')"]]
+                "examples": [["rsi(14)", "close > ema(close, 20, '1h')"]]
             },
-            "preset": { "type": "string", "enum": presets::names(), "description": "Or a usual set" },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": 1,
                 "description": "Latest closed bars", "examples": [5]
@@ -60,20 +59,23 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
             "to": { "type": "string", "description": "Ended by", "examples": ["2034-08-08T12:00:00Z"] },
             "cursor": { "type": "string", "description": "From the last answer" }
         },
-        "required": ["instruments", "interval"],
+        "required": ["instruments", "interval", "expressions"],
         "additionalProperties": false
     });
-    let description = "Indicators (all of TA-Lib's and more) and conditions at closed bars: lag, crosses_above, since, \
-                       count_true, highest; \"NSE:NIFTY\".close of another instrument, live.close of the open bar. Example: \
-                       {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \"expressions\": [\"rsi(14)\"]}.";
+    let description = "Values of all of TA-Lib's indicators and more, and conditions, at closed bars: open high low close \
+                       volume, lag, crosses_above, since, count_true; \"NSE:NIFTY\".close; live.close of the open bar. \
+                       Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \"expressions\": \
+                       [\"rsi(14)\", \"macd(12, 26, 9).signal\"]}.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
-    arguments.only(&["instruments", "interval", "expressions", "preset", "limit", "to", "cursor"])?;
+    arguments.only(&["instruments", "interval", "expressions", "limit", "to", "cursor"])?;
     let instruments = arguments.instruments("instruments", 1..=INSTRUMENTS_MAX, &facade.directory)?;
     let interval = arguments.interval("interval")?;
-    let texts = expressions(&arguments)?;
+    let named = expressions(&arguments)?;
+    let fields: Vec<(&str, &str)> = named.iter().map(|(field, text)| (field.as_str(), *text)).collect();
+    let texts: Vec<&str> = fields.iter().map(|(_, text)| *text).collect();
     let limit = arguments.whole("limit", 1..=ROWS_MAX, 1)?;
     let most = (CELLS_MAX / (instruments.len() * texts.len())).max(1);
     if limit > most {
@@ -94,8 +96,6 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope = keys.iter().map(String::as_str).chain(texts.iter().copied()).chain([interval.name, until.as_str()]);
     let scope: Vec<&str> = scope.collect();
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
-    let fields: Vec<String> = (0..texts.len()).map(|at| format!("expressions[{at}]")).collect();
-    let fields: Vec<(&str, &str)> = fields.iter().map(String::as_str).zip(texts.iter().copied()).collect();
     let compiled = Compiled::read(&fields, interval, &facade.directory)?;
     let mut all = compiled.evaluate(facade, &instruments, before.unwrap_or(to), limit + 1).await?;
     // All rows of one moment are on one page.
@@ -116,25 +116,18 @@ struct Asked<'a> {
     cursor: Option<String>,
 }
 
-/// The expressions, or those of a preset.
-fn expressions(arguments: &Arguments) -> Result<Vec<&str>, Refusal> {
+/// The expressions, each with the argument that it was given as; a preset's name stands for its own.
+fn expressions(arguments: &Arguments) -> Result<Vec<(String, &str)>, Refusal> {
     let texts = arguments.texts("expressions", 1..=EXPRESSIONS_MAX, EXPRESSION_CHARS_MAX)?;
-    let preset = arguments.choice("preset", &presets::names())?;
-    match (preset, texts.is_empty()) {
-        (None, false) => Ok(texts),
-        (Some(preset), true) => Ok(presets::expressions(preset).to_vec()),
-        (Some(_), false) => {
-            let message = "preset and expressions say the same: leave preset out, or expressions.";
-            let allowed = "one of expressions, preset".to_owned();
-            Err(arguments.unfit("conflicting_argument", "preset", message, allowed))
-        }
-        (None, true) => {
-            let message = "expressions is required; add it, or preset.";
-            let allowed = "a list of expressions, such as [\"rsi(14)\"]".to_owned();
-            let nearest = Some(json!(["rsi(14)"]));
-            Err(Refusal { nearest, got: None, ..arguments.unfit("missing_argument", "expressions", message, allowed) })
+    let mut all = Vec::new();
+    for (at, text) in texts.into_iter().enumerate() {
+        let field = format!("expressions[{at}]");
+        match presets::expressions(text) {
+            [] => all.push((field, text)),
+            expressions => all.extend(expressions.iter().map(|text| (field.clone(), *text))),
         }
     }
+    Ok(all)
 }
 
 fn answer(run: &Run, asked: &Asked<'_>, all: &[Values]) -> Answer {

@@ -66,12 +66,7 @@ const PRESETS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Names of the sets.
-pub fn names() -> [&'static str; PRESETS.len()] {
-    PRESETS.map(|(name, _)| name)
-}
-
-/// The expressions of a set.
+/// The expressions of a set; none where there is no such set.
 pub fn expressions(name: &str) -> &'static [&'static str] {
     PRESETS.iter().find(|(known, _)| *known == name).map_or(&[], |(_, expressions)| expressions)
 }

@@ -94,7 +94,7 @@ async fn what_others_have_tools_for_is_one_question() {
                 (ToolName::ComputeIndicators, arguments, "values")
             }
             Question::Preset(preset) => {
-                let arguments = json!({ "instruments": instruments, "interval": "1d", "preset": preset });
+                let arguments = json!({ "instruments": instruments, "interval": "1d", "expressions": [preset] });
                 (ToolName::ComputeIndicators, arguments, "values")
             }
             Question::Screen(condition) => {
@@ -113,12 +113,4 @@ async fn what_others_have_tools_for_is_one_question() {
         assert!(is_answered, "{name}: {structured}");
     }
     println!("{} of their tools are one question each", OPENALGO.len() + TRADING_MCP_SERVER.len());
-}
-
-#[test]
-fn names_find_their_expressions() {
-    for name in names() {
-        assert!(!expressions(name).is_empty());
-    }
-    assert!(expressions("nothing").is_empty());
 }
