@@ -32,7 +32,7 @@ fn mistakes_are_named_with_their_place() {
         ("1 + rsi", "at character 5: rsi is a function: write rsi(…)"),
         ("rsii(close, 14)", "at character 1: there is no function rsii; did you mean rsi?"),
         ("close and 1", "at character 1: and wants a condition here, and this is a number, for example close > 100"),
-        ("1 + (close > 1)", "at character 5: + wants a number here, and this is a condition"),
+        ("1 + (close > 1)", "at character 6: + wants a number here, and this is a condition"),
         ("ema(close, 0)", "at character 1: period of ema is 0: it must be a whole number from 2 to 10000"),
         ("ema(close, volume)", "at character 12: parameters of ema are plain numbers"),
         (
@@ -186,7 +186,8 @@ impl Words {
         let calls = indicator::catalogue().map(|function| format!("{}(close)", function.name));
         let parts = ["(", ")", "14", "null", "case", "when", "then", "end", "is", "not", "between", "and", "+", "<"];
         let whole: Vec<String> = examples.chain(calls).filter(|word| !word.is_empty()).collect();
-        let of = |kind: Kind| whole.iter().filter(|word| read(word).is_ok_and(|expr| expr.kind() == kind)).cloned();
+        let of =
+            |kind: Kind| whole.iter().filter(move |word| read(word).is_ok_and(|expr| expr.kind() == kind)).cloned();
         let (numbers, conditions) = (of(Kind::Number).collect(), of(Kind::Condition).collect());
         Words { numbers, conditions, all: whole.into_iter().chain(parts.map(String::from)).collect() }
     }

@@ -99,9 +99,9 @@ impl Arguments {
         self.0.contains_key(name)
     }
 
-    /// A text of at most `chars_max` characters, if given.
-    pub fn optional_text(&self, name: &str, chars_max: usize) -> Result<Option<&str>, Refusal> {
-        if self.has(name) { self.text(name, chars_max).map(Some) } else { Ok(None) }
+    /// The text of an expression: the beginning of one that is too long is none.
+    pub fn expression(&self, name: &str, chars_max: usize) -> Result<&str, Refusal> {
+        self.text(name, chars_max).map_err(|refusal| Refusal { nearest: None, ..refusal })
     }
 
     /// A text of at most `chars_max` characters.

@@ -42,30 +42,28 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instruments": {
-                "type": "array", "description": "MARKET:SYMBOL[@SOURCE]",
-                "items": { "type": "string" }, "minItems": 1, "maxItems": INSTRUMENTS_MAX,
+                "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": INSTRUMENTS_MAX,
                 "examples": [["BINANCE:BTCUSDT"]]
             },
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Length of a bar" },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name) },
             "expressions": {
-                "type": "array", "description": "SQL scalars, or trend, momentum, volatility, levels",
+                "type": "array", "description": "SQL, or trend, momentum, volatility, levels",
                 "items": { "type": "string" }, "minItems": 1, "maxItems": EXPRESSIONS_MAX,
-                "examples": [["rsi(14)", "close > ema(close, 20, '1h')"]]
+                "examples": [["close > ema(20, '1h')"]]
             },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": 1,
-                "description": "Latest closed bars", "examples": [5]
+                "description": "Closed bars", "examples": [5]
             },
             "to": { "type": "string", "description": "Ended by", "examples": ["2034-08-08T12:00:00Z"] },
-            "cursor": { "type": "string", "description": "From the last answer" }
+            "cursor": { "type": "string" }
         },
         "required": ["instruments", "interval", "expressions"],
         "additionalProperties": false
     });
-    let description = "Values of all of TA-Lib's indicators and more, and conditions, at closed bars: open high low close \
-                       volume, lag, crosses_above, since, count_true; \"NSE:NIFTY\".close; live.close of the open bar. \
-                       Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \"expressions\": \
-                       [\"rsi(14)\", \"macd(12, 26, 9).signal\"]}.";
+    let description = "TA-Lib's indicators and more, and conditions, at closed bars: open high low close volume, lag, \
+                       crosses_above, since, count_true, \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": \
+                       [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \"expressions\": [\"rsi(14)\", \"macd().signal\"]}.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 
@@ -147,7 +145,7 @@ fn answer(run: &Run, asked: &Asked<'_>, all: &[Values]) -> Answer {
         }
         for (series, from) in asked.compiled.series().iter().zip(&values.primed_from) {
             let of = asked.compiled.other(series).unwrap_or_else(|| instrument.to_string());
-            primed.push(vec![json!(of), json!(series.interval.name), json!(from.map(second))]);
+            primed.push_once(vec![json!(of), json!(series.interval.name), json!(from.map(second))]);
         }
     }
     let views = || all.iter().map(|values| &values.view);

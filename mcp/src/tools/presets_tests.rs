@@ -1,6 +1,5 @@
 //! What OpenAlgo and Trading MCP Server have tools of their own for, as one question of ours each.
 
-use super::*;
 use crate::tools::ToolName;
 use crate::tools::stage::stage;
 use serde_json::{Value, json};

@@ -44,42 +44,38 @@ struct Screened {
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
-    let expression = |description: &str, example: &str| json!({ "type": "string", "description": description, "maxLength": EXPRESSION_CHARS_MAX, "examples": [example] });
     let input = json!({
         "type": "object",
         "properties": {
-            "condition": expression("As in compute_indicators", "rsi(14) < 30 and close > sma(200)"),
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Length of a bar" },
+            "condition": { "type": "string", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["rsi(14) < 30"] },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name) },
             "of": {
                 "type": "string", "description": "all, a market, or an index: its members", "default": EVERYTHING,
                 "examples": ["BINANCE"]
             },
             "instruments": {
-                "type": "array", "description": "Or these",
-                "items": { "type": "string" }, "minItems": 1, "maxItems": LIST_MAX,
-                "examples": [["BINANCE:BTCUSDT"]]
+                "type": "array", "description": "Or these", "items": { "type": "string" },
+                "minItems": 1, "maxItems": LIST_MAX, "examples": [["BINANCE:BTCUSDT"]]
             },
-            "rank_by": expression("Number to sort by", "roc(20)"),
-            "order": { "type": "string", "enum": ORDERS, "description": "Greatest first, or last" },
-            "limit": {
-                "type": "integer", "minimum": 1, "maximum": MATCHES_MAX, "default": MATCHES_DEFAULT,
-                "description": "Matches shown", "examples": [5]
-            }
+            "rank_by": { "type": "string", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["roc(20)"] },
+            "order": { "type": "string", "enum": ORDERS },
+            "limit": { "type": "integer", "minimum": 1, "maximum": MATCHES_MAX, "default": MATCHES_DEFAULT, "examples": [5] }
         },
         "required": ["condition", "interval"],
         "additionalProperties": false
     });
-    let description = "Instruments whose latest closed bar fulfils a condition, with the values it compares. Example: \
-                       {\"condition\": \"close > sma(20)\", \"interval\": \"1m\", \"rank_by\": \"rsi(14)\"}.";
+    let description = "Instruments whose latest closed bar fulfils a condition (expressions: see compute_indicators), with \
+                       the values it compares. Example: {\"condition\": \"close > sma(20)\", \"interval\": \"1m\"}.";
     ("Screen", description, input, output_schema::<Screened>("matches"))
 }
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&["condition", "interval", "of", "instruments", "rank_by", "order", "limit"])?;
-    let condition = arguments.text("condition", EXPRESSION_CHARS_MAX)?;
+    let condition = arguments.expression("condition", EXPRESSION_CHARS_MAX)?;
     let interval = arguments.interval("interval")?;
     let universe = universe(facade, &arguments)?;
-    let rank_by = arguments.optional_text("rank_by", EXPRESSION_CHARS_MAX)?;
+    let rank_by =
+        arguments.has("rank_by").then(|| arguments.expression("rank_by", EXPRESSION_CHARS_MAX)).transpose()?;
     let is_ascending = arguments.choice("order", &ORDERS)? == Some(ORDERS[1]);
     let limit = arguments.whole("limit", 1..=MATCHES_MAX, MATCHES_DEFAULT)?;
     let screen = Screen::read(facade, condition, rank_by, interval)?;

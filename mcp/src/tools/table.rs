@@ -41,6 +41,13 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Adds a row that is not there yet.
+    pub(super) fn push_once(&mut self, row: Vec<Value>) {
+        if !self.rows.contains(&row) {
+            self.push(row);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
