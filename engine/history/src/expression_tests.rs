@@ -34,7 +34,7 @@ fn mistakes_are_named_with_their_place() {
         ("close and 1", "at character 1: and wants a condition here, and this is a number, for example close > 100"),
         ("1 + (close > 1)", "at character 6: + wants a number here, and this is a condition"),
         ("ema(close, 0)", "at character 1: period of ema is 0: it must be a whole number from 2 to 10000"),
-        ("ema(close, volume)", "at character 12: parameters of ema are plain numbers"),
+        ("ema(close, volume)", "at character 12: parameters of ema(value, period = 30) are plain numbers"),
         (
             "ema(close, 20, '7m')",
             "at character 16: there are no bars of '7m'; there are 1s, 1m, 3m, 5m, 10m, 15m, 30m, 1h, 1d; did you mean 1m?",

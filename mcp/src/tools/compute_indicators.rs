@@ -42,28 +42,29 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instruments": {
-                "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": INSTRUMENTS_MAX,
+                "type": "array", "description": "Keys", "items": { "type": "string" },
+                "minItems": 1, "maxItems": INSTRUMENTS_MAX,
                 "examples": [["BINANCE:BTCUSDT"]]
             },
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name) },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Of a bar" },
             "expressions": {
                 "type": "array", "description": "SQL, or trend, momentum, volatility, levels",
                 "items": { "type": "string" }, "minItems": 1, "maxItems": EXPRESSIONS_MAX,
-                "examples": [["close > ema(20, '1h')"]]
+                "examples": [["rsi(14)"]]
             },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": 1,
                 "description": "Closed bars", "examples": [5]
             },
             "to": { "type": "string", "description": "Ended by", "examples": ["2034-08-08T12:00:00Z"] },
-            "cursor": { "type": "string" }
+            "cursor": { "type": "string", "description": "From the last" }
         },
         "required": ["instruments", "interval", "expressions"],
         "additionalProperties": false
     });
-    let description = "TA-Lib's indicators and more, and conditions, at closed bars: open high low close volume, lag, \
-                       crosses_above, since, count_true, \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": \
-                       [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \"expressions\": [\"rsi(14)\", \"macd().signal\"]}.";
+    let description = "Indicators (TA-Lib's and more) and conditions at closed bars: lag, crosses_above, since, count_true; \
+                       \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \
+                       \"expressions\": [\"macd().signal\"]}.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 

@@ -47,8 +47,8 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     let input = json!({
         "type": "object",
         "properties": {
-            "condition": { "type": "string", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["rsi(14) < 30"] },
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name) },
+            "condition": { "type": "string", "description": "Expression", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["rsi(14) < 30"] },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Of a bar" },
             "of": {
                 "type": "string", "description": "all, a market, or an index: its members", "default": EVERYTHING,
                 "examples": ["BINANCE"]
@@ -57,9 +57,9 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
                 "type": "array", "description": "Or these", "items": { "type": "string" },
                 "minItems": 1, "maxItems": LIST_MAX, "examples": [["BINANCE:BTCUSDT"]]
             },
-            "rank_by": { "type": "string", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["roc(20)"] },
-            "order": { "type": "string", "enum": ORDERS },
-            "limit": { "type": "integer", "minimum": 1, "maximum": MATCHES_MAX, "default": MATCHES_DEFAULT, "examples": [5] }
+            "rank_by": { "type": "string", "description": "Number", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["roc(20)"] },
+            "order": { "type": "string", "enum": ORDERS, "description": "Of rank" },
+            "limit": { "type": "integer", "minimum": 1, "maximum": MATCHES_MAX, "default": MATCHES_DEFAULT, "description": "Shown", "examples": [5] }
         },
         "required": ["condition", "interval"],
         "additionalProperties": false
