@@ -310,7 +310,7 @@ const fn pattern<R: Rule>(name: &'static str, doc: &'static str) -> Function {
     Function { name, doc, inputs, params: &[], outputs: VALUE, source: "TA-Lib", build: build::<R> }
 }
 
-/// How far into the body of the first candle others come, in lengths of that body: at least, or for the mat hold at most.
+/// How far into the body of the first candle others come, in its lengths: at least, or for the mat hold at most.
 const fn penetration(default: f64) -> Param {
     Param::number("penetration", default, (0.0, 10.0))
 }

@@ -11,7 +11,7 @@ pub(in super::super) const FUNCTIONS: &[Function] = &[
     ),
     pattern::<ThreeLineStrike>(
         "cdl3linestrike",
-        "Three-line strike: three candles of a colour in a row, whose way the fourth takes back; their colour is the sign.",
+        "Three-line strike: three candles of a colour, whose way the fourth takes back; their colour is the sign.",
     ),
     pattern::<Breakaway>(
         "cdlbreakaway",
@@ -19,7 +19,7 @@ pub(in super::super) const FUNCTIONS: &[Function] = &[
     ),
     pattern::<ConcealingBabySwallow>(
         "cdlconcealbabyswall",
-        "Concealing baby swallow: two black marubozu, a black candle below a gap, and one that engulfs it with its shadows.",
+        "Concealing baby swallow: two black marubozu, a black candle below a gap, and one around all of it.",
     ),
     pattern::<Hikkake>(
         "cdlhikkake",
@@ -42,7 +42,7 @@ pub(in super::super) const FUNCTIONS: &[Function] = &[
     },
     pattern::<RisingFallingThreeMethods>(
         "cdlrisefall3methods",
-        "Rising or falling three methods: a long candle, three short ones against it within its range, and one further on.",
+        "Rising or falling three methods: a long candle, three short ones back within its range, and one further on.",
     ),
 ];
 
