@@ -27,7 +27,6 @@ mod pace;
 mod parabolic;
 mod pivot;
 mod price;
-mod rank;
 mod ranked;
 mod standing;
 mod statistic;
@@ -287,7 +286,6 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         parabolic::FUNCTIONS,
         pivot::FUNCTIONS,
         price::FUNCTIONS,
-        rank::FUNCTIONS,
         standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
