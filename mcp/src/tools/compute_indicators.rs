@@ -46,7 +46,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
                 "minItems": 1, "maxItems": INSTRUMENTS_MAX,
                 "examples": [["BINANCE:BTCUSDT"]]
             },
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Of a bar" },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Bar" },
             "expressions": {
                 "type": "array", "description": "SQL, or trend, momentum, volatility, levels",
                 "items": { "type": "string" }, "minItems": 1, "maxItems": EXPRESSIONS_MAX,
@@ -54,17 +54,17 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
             },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": 1,
-                "description": "Closed bars", "examples": [5]
+                "description": "Rows", "examples": [5]
             },
             "to": { "type": "string", "description": "Ended by", "examples": ["2034-08-08T12:00:00Z"] },
-            "cursor": { "type": "string", "description": "From the last" }
+            "cursor": { "type": "string", "description": "From answer" }
         },
         "required": ["instruments", "interval", "expressions"],
         "additionalProperties": false
     });
     let description = "Indicators (TA-Lib's and more) and conditions at closed bars: lag, crosses_above, since, count_true; \
                        \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \
-                       \"expressions\": [\"macd().signal\"]}.";
+                       \"expressions\": [\"rsi(14)\"]}.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 

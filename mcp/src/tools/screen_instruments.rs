@@ -48,7 +48,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "condition": { "type": "string", "description": "Expression", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["rsi(14) < 30"] },
-            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Of a bar" },
+            "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Bar" },
             "of": {
                 "type": "string", "description": "all, a market, or an index: its members", "default": EVERYTHING,
                 "examples": ["BINANCE"]
