@@ -57,12 +57,12 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
                 "description": "Rows", "examples": [5]
             },
             "to": { "type": "string", "description": "Ended by", "examples": ["2034-08-08T12:00:00Z"] },
-            "cursor": { "type": "string", "description": "From answer" }
+            "cursor": { "type": "string", "description": "Earlier" }
         },
         "required": ["instruments", "interval", "expressions"],
         "additionalProperties": false
     });
-    let description = "Indicators (TA-Lib's and more) and conditions at closed bars: lag, crosses_above, since, count_true; \
+    let description = "Indicators (TA-Lib's) and conditions at closed bars: lag, crosses_above, since, count_true; \
                        \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \
                        \"expressions\": [\"rsi(14)\"]}.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
