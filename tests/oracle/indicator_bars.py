@@ -72,7 +72,9 @@ def made(seed):
     for scale in (1e-6, 1e9):
         found.append(around(f"walk at {scale:g}", walk(chance, start=scale), chance))
     # A price whose moves are its last digits.
-    found.append(around("small moves", 1e6 + numpy.cumsum(chance.normal(0, 1e-3, BARS)), chance, 1e-9))
+    found.append(
+        around("small moves", 1e6 + numpy.cumsum(chance.normal(0, 1e-3, BARS)), chance, 1e-9)
+    )
     found.append(around("about zero", numpy.cumsum(chance.standard_normal(BARS)), chance))
     found.append(around("within one", chance.uniform(-1, 1, BARS), chance, 0.0))
     found.append(around("rising", 50 + 0.37 * numpy.arange(BARS), chance, 1e-4))
@@ -136,7 +138,9 @@ def candles(seed):
         opened[at] = last + gap[at] - numpy.round((last - 1_000) / 100)
         close[at] = opened[at] + body[at]
         last = close[at]
-    wick = lambda: numpy.round(chance.exponential(1, CANDLES) * size) * (chance.random(CANDLES) < 0.6)
+    wick = lambda: (
+        numpy.round(chance.exponential(1, CANDLES) * size) * (chance.random(CANDLES) < 0.6)
+    )
     high, low = numpy.maximum(opened, close) + wick(), numpy.minimum(opened, close) - wick()
     prices = numpy.array([opened, high, low, close])
     for number, at in enumerate(range(RARE_EVERY, CANDLES - RARE_EVERY, RARE_EVERY)):

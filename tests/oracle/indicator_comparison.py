@@ -15,8 +15,19 @@ import indicator_reference_bars
 import indicator_reference_cycle
 import indicator_reference_flow
 import indicator_reference_talib
+import indicator_reference_volatility
 import indicator_talib
 
+# Each puts its definitions into the table of them as it is imported.
+FAMILIES = (
+    indicator_reference_average,
+    indicator_reference_bars,
+    indicator_reference_cycle,
+    indicator_reference_flow,
+    indicator_reference_talib,
+    indicator_reference_volatility,
+)
+# The greatest difference between ours and the peer that is none.
 LIMIT = 1e-9
 # Outputs smaller than this part of the usual one are measured against that part.
 SMALL = 1e-3
@@ -36,7 +47,7 @@ ACCUMULATED = {"adosc"}
 KAMA_TYPE, MAMA_TYPE = 6, 7
 NOISY = {"mama", "stochrsi"}
 # How much inputs are shaken to see whether the peer itself knows an output, and how often.
-SHAKEN, SHAKES = (1e-14, 1e-13, 1e-12, 1e-11), 16
+SHAKEN, SHAKES = (1e-14, 1e-13, 1e-12, 1e-11), 12
 # The same to see how well inputs that are rounded determine an output, and how far that may reach.
 ROUNDED, ROUNDINGS, NEIGHBOURS, DECISION = 2.0**-52, 2, 10, 1e-3
 CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
@@ -170,7 +181,10 @@ def defined(context, name, params, series):
     rows = [[context.mpf(float(value)) for value in one] for one in series]
     if name not in indicator_reference.FUNCTIONS:
         return None
-    outputs = indicator_reference.FUNCTIONS[name](context, params, *rows)
+    try:
+        outputs = indicator_reference.FUNCTIONS[name](context, params, *rows)
+    except (TypeError, ValueError, IndexError) as error:
+        raise RuntimeError(f"the definition of {name} does not take {params}") from error
     return outputs and [
         numpy.array([numpy.nan if value is None else float(value) for value in output])
         for output in outputs
@@ -246,8 +260,9 @@ class Comparison:
         for degrees in self.degrees:
             unit = numpy.full(len(series[0]), RATIO)
             if None not in degrees and any(degrees) and min(degrees) >= 0:
-                price, volume = degrees
-                unit = (sizes["price"] ** price if price else 1) * (sizes["volume"] ** volume if volume else 1)
+                unit = 1.0
+                for kind, degree in zip(("price", "volume"), degrees):
+                    unit = unit * sizes[kind] ** degree if degree else unit
             units.append(unit)
         return units
 
@@ -291,7 +306,11 @@ class Case:
 
     def __init__(self, comparison, params, bars):
         self.comparison, self.verdict = comparison, comparison.verdict
-        self.function, self.name, self.limit = comparison.function, comparison.name, comparison.limit
+        self.function, self.name, self.limit = (
+            comparison.function,
+            comparison.name,
+            comparison.limit,
+        )
         self.params, self.bars = params, bars.name
         self.series = bars.series(self.function["inputs"])
         answer = comparison.engine.run(self.function, params, self.series)
@@ -299,7 +318,8 @@ class Case:
         if self.verdict.warmup is None:
             self.verdict.warmup = self.warmup  # of the first setting, the defaults
         # Seeded alike for every case: it is the same noise on every run.
-        noise = numpy.random.default_rng(len(self.series[0])).uniform(-1, 1, len(self.series[0]))
+        count = len(self.series[0])
+        noise = numpy.random.default_rng(count).uniform(-1, 1, count)
         self.ours = [output * (1 + comparison.noise * noise) for output in self.plain]
         self.peer, self.lookback, self.theirs = peer_of(self.function, params, self.series)
         self.units = comparison.units(self.series, self.warmup)

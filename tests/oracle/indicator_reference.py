@@ -25,7 +25,9 @@ def each(function, *rows):
 def together(*outputs):
     """Outputs of one function: at each place all of them, or none."""
     there = [None not in values for values in zip(*outputs, strict=True)]
-    return [[one if is_there else None for one, is_there in zip(output, there)] for output in outputs]
+    return [
+        [one if is_there else None for one, is_there in zip(output, there)] for output in outputs
+    ]
 
 
 def over(values, period, function):

@@ -68,7 +68,9 @@ def t3(context, params, values):
     square, cube = factor**2, factor**3
     weights = 1 + 3 * factor + 3 * square + cube, -3 * factor - 6 * square - 3 * cube
     weights += 3 * square + 3 * cube, -cube
-    return [each(lambda *four: sum(w * e for w, e in zip(weights, four)), third, fourth, fifth, sixth)]
+    return [
+        each(lambda *four: sum(w * e for w, e in zip(weights, four)), third, fourth, fifth, sixth)
+    ]
 
 
 @defines("ma")
@@ -193,11 +195,11 @@ def vidya(context, params, values):
 
 @defines("efficiency_ratio")
 def efficiency_ratio(context, params, values):
-    """0 where nothing moved; TA-Lib's ER says 1."""
+    """1 where nothing moved, as in TA-Lib."""
 
     def ratio(window):
         way = sum(abs(now - last) for last, now in zip(window, window[1:]))
-        return abs(window[-1] - window[0]) / way if way else context.mpf(0)
+        return abs(window[-1] - window[0]) / way if way else context.mpf(1)
 
     return [over(values, int(params[0]) + 1, ratio)]
 
@@ -298,7 +300,9 @@ def connors_rsi(context, params, values):
     streaks, changes = [context.mpf(0)], [None]
     for last, now in zip(values, values[1:]):
         side = (now > last) - (now < last)
-        streaks.append(streaks[-1] + side if side and streaks[-1] * side >= 0 else context.mpf(side))
+        streaks.append(
+            streaks[-1] + side if side and streaks[-1] * side >= 0 else context.mpf(side)
+        )
         changes.append((now - last) / last if last else context.mpf(0))
     parts = rsi(context, values, period), rsi(context, streaks, streak_period)
     return [each(lambda a, b, c: (a + b + c) / 3, *parts, ranks(context, changes, rank_period))]

@@ -1,6 +1,6 @@
 """Ehlers' cycle indicators in TA-Lib's form: the Hilbert transform, what it tells, and MAMA."""
 
-from indicator_reference import defines, each, together
+from indicator_reference import defines
 
 SHORT, LONG = 12, 37  # bars before the transform begins, where 32 or 63 are not told
 
@@ -79,7 +79,9 @@ def mama(context, params, values):
     for at, (inphase, quadrature, _) in enumerate(run(context, values, SHORT)):
         if at >= SHORT:
             last = phase
-            phase = degrees(context, context.atan(quadrature / inphase)) if inphase else context.mpf(0)
+            phase = (
+                degrees(context, context.atan(quadrature / inphase)) if inphase else context.mpf(0)
+            )
             weight = fast / max(last - phase, context.mpf(1))
             weight = weight if last - phase <= 1 else max(weight, slow)
             average = weight * values[at] + (1 - weight) * average
@@ -106,16 +108,18 @@ def phasor(context, params, values):
 
 def phases(context, values):
     """Degrees; and how many bars the cycle is, rounded."""
-    smooth, phase, found = smoothed(context, values), context.mpf(0), []
+    smooth, phase, found, turns = smoothed(context, values), context.mpf(0), [], {}
     for at, (_, _, period) in enumerate(run(context, values, LONG)):
         count = int(period + context.mpf(1) / 2)
         if at >= LONG:
             real = imaginary = context.mpf(0)
-            for age in range(count):
-                turn = 2 * context.pi * age / count
+            if count not in turns:
+                angles = [2 * context.pi * age / count for age in range(count)]
+                turns[count] = [(context.sin(angle), context.cos(angle)) for angle in angles]
+            for age, (sine_part, cosine_part) in enumerate(turns[count]):
                 price = smooth[at - age] if at - age >= LONG else context.mpf(0)
-                real += context.sin(turn) * price
-                imaginary += context.cos(turn) * price
+                real += sine_part * price
+                imaginary += cosine_part * price
             phase = turned(context, phase, real, imaginary) + 90 + 360 / period
             if imaginary < 0:
                 phase += 180

@@ -1,7 +1,7 @@
 """Definitions of oscillators of price, and of price and volume."""
 
-from indicator_reference import back, defines, each, ema, mean, over, together
-from indicator_reference_average import WMA, of_kind
+from indicator_reference import FUNCTIONS, back, defines, each, ema, mean, over, together
+from indicator_reference_average import DEFAULT, RMA, WMA, of_kind, ppo
 from indicator_reference_talib import changes
 
 
@@ -11,9 +11,37 @@ def less(one, other):
 
 @defines("dpo")
 def dpo(context, params, values):
-    """Not centred: the average is that of as many values ago as a centred one would be ahead."""
+    """The value of half a period ago, and one more, less the average."""
     period = int(params[0])
-    return [less(values, back(over(values, period, mean), period // 2 + 1))]
+    return [less(back(values, period // 2 + 1), over(values, period, mean))]
+
+
+@defines("cmou")
+def cmou(context, params, values):
+    def share(steps):
+        way = sum(map(abs, steps))
+        return 100 * sum(steps) / way if way else context.mpf(0)
+
+    return [over(less(values, back(values, 1)), int(params[0]), share)]
+
+
+@defines("fosc")
+def fosc(context, params, values):
+    """The value less what the line of the values before it forecast, in percent of the value."""
+
+    def share(value, forecast):
+        return 100 * (value - forecast) / value if value else context.mpf(0)
+
+    (forecast,) = FUNCTIONS["tsf"](context, params, values)
+    return [each(share, values, back(forecast, 1))]
+
+
+@defines("kdj")
+def kdj(context, params, high, low, close):
+    kinds = [RMA if params[at] == DEFAULT else params[at] for at in (2, 4)]
+    params = [params[0], params[1], kinds[0], params[3], kinds[1]]
+    k, d = FUNCTIONS["stoch"](context, params, high, low, close)
+    return [k, d, each(lambda k, d: 3 * k - 2 * d, k, d)]
 
 
 @defines("awesome")
@@ -33,32 +61,37 @@ def qstick(context, params, opened, close):
     return [over(less(close, opened), int(params[0]), mean)]
 
 
-@defines("volume_oscillator")
-def volume_oscillator(context, params, volume):
-    def part(fast, slow):
-        return (fast - slow) / slow * 100 if slow else context.mpf(0)
+defines("volume_oscillator")(ppo)
 
-    return [each(part, *(ema(context, volume, int(period)) for period in params))]
+
+@defines("rvol")
+def rvol(context, params, volume):
+    """0 where there was no volume before, of which TA-Lib makes what its running sum has left."""
+
+    def share(now, usual):
+        return now / usual if usual else context.mpf(0)
+
+    return [each(share, volume, back(over(volume, int(params[0]), mean), 1))]
 
 
 @defines("pvt")
 def pvt(context, params, close, volume):
-    total, found = context.mpf(0), [None]
+    found = [context.mpf(0)]
     for at in range(1, len(close)):
         last = close[at - 1]
-        total += volume[at] * (close[at] - last) / last if last else 0
-        found.append(total)
+        change = (close[at] - last) / last if last else 0
+        found.append(found[-1] + volume[at] * change)
     return [found]
 
 
 def define_volume_index(name, counts):
-    """It goes as the close does where the volume counts; a price that is not positive moves nothing,
-    where TA-Lib takes its part of the index all the same."""
+    """It goes as the close does where the volume counts. A change of sign moves nothing, nor one to
+    zero or from there, where TA-Lib's index goes on below zero, or stays at zero for ever."""
 
     def compute(context, params, close, volume):
         found = [context.mpf(1000)]
         for at in range(1, len(close)):
-            moves = counts(volume[at], volume[at - 1]) and min(close[at - 1 : at + 1]) > 0
+            moves = counts(volume[at], volume[at - 1]) and close[at] * close[at - 1] > 0
             found.append(found[-1] * close[at] / close[at - 1] if moves else found[-1])
         return [found]
 
@@ -80,10 +113,9 @@ def kst(context, params, values):
 
 @defines("coppock")
 def coppock(context, params, values):
-    long, short, period = map(int, params)
-    both = changes(context, values, long), changes(context, values, short)
-    total = each(lambda a, b: a + b, *both)
-    empty = max(long, short)
+    period, *spans = map(int, params)
+    total = each(lambda a, b: a + b, *(changes(context, values, span) for span in spans))
+    empty = max(spans)
     return [[None] * empty + of_kind(context, total[empty:], period, WMA)]
 
 

@@ -182,7 +182,9 @@ def line(window):
 
 def define_line(name, function):
     def compute(context, params, values):
-        return [over(values, int(params[0]), lambda window: function(context, window, *line(window)))]
+        return [
+            over(values, int(params[0]), lambda window: function(context, window, *line(window)))
+        ]
 
     defines(name)(compute)
 

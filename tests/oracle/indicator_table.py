@@ -71,8 +71,8 @@ def write(verdicts, bars):
 
 def check(names):
     """True where the table on disk has exactly these functions."""
-    listed = ROW.findall(PATH.read_text(encoding="utf-8")) if PATH.exists() else []
-    missing, strange = set(names) - set(listed), set(listed) - set(names)
-    print(f"functions that AGREEMENT.md lacks {len(missing)} of N={len(names)}: {sorted(missing)}")
-    print(f"rows of AGREEMENT.md without a function {len(strange)} of N={len(listed)}: {sorted(strange)}")
-    return not missing and not strange and len(listed) == len(names)
+    rows = ROW.findall(PATH.read_text(encoding="utf-8")) if PATH.exists() else []
+    missing, strange = sorted(set(names) - set(rows)), sorted(set(rows) - set(names))
+    print(f"functions that {PATH.name} lacks {len(missing)} of N={len(names)}: {missing}")
+    print(f"rows of {PATH.name} without a function {len(strange)} of N={len(rows)}: {strange}")
+    return not missing and not strange and len(rows) == len(names)

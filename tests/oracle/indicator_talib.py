@@ -12,6 +12,7 @@ NAMES = AGES | {
     "accelerator": "AC",
     "awesome": "AO",
     "chaikin_volatility": "CVI",
+    "efficiency_ratio": "ER",
     "elder_ray": "ERI",
     "force_index": "EFI",
     "mass_index": "MASSI",
@@ -19,15 +20,14 @@ NAMES = AGES | {
     "percent_rank": "PERCENTRANK",
     "positive_volume_index": "PVI",
     "relative_volatility": "RVI",
+    "volume_oscillator": "PVO",
 }
 # Where our parameters are in another order than theirs: which of ours each of theirs is.
-ORDER = {"coppock": (2, 1, 0), "mass_index": (1, 0), "relative_volatility": (1, 0)}
+ORDER = {"relative_volatility": (1, 0)}
 # What ours has no parameter for, after the others.
 FIXED = {"var": [1.0]}
 # A function of that name is another one there, and how they differ.
 OTHERS = {
-    "dpo": "TA-Lib's is centred: the value so many bars ago less the average now",
-    "pvt": "TA-Lib tells 0 at the first bar, before there is a change",
     "supertrend": "TA-Lib begins one bar later, as the first bar has no true range",
     "vwap": "TA-Lib tells 0, not the price, before anything was traded",
 }

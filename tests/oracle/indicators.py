@@ -13,6 +13,7 @@ compared must be found to differ.
 """
 
 import argparse
+import collections
 import json
 import multiprocessing
 import os
@@ -25,11 +26,10 @@ import time
 sys.dont_write_bytecode = True
 
 import indicator_bars
-import indicator_comparison
 import indicator_reference
 import indicator_table
 import indicator_talib
-from indicator_comparison import Comparison, Engine
+from indicator_comparison import DIGITS, Comparison, Engine
 
 SHOWN_PER_FUNCTION = 3
 
@@ -69,38 +69,54 @@ def run_all(functions, made, options):
         yield from pool.imap(worker, functions, chunksize=1)
 
 
-def report(verdicts):
-    """Print the counts, each with its N; true when nothing is beyond the limit."""
-    compared = [verdict for verdict in verdicts if verdict.cases]
-    left = [verdict.name for verdict in verdicts if not verdict.cases]
+def show_differences(verdicts):
     for verdict in verdicts:
         shown = sorted(verdict.problems, key=lambda one: -one.size)[:SHOWN_PER_FUNCTION]
         for difference in shown:
             print(f"{verdict.name}{difference.describe()}")
         if len(verdict.problems) > len(shown):
             print(f"{verdict.name}: and {len(verdict.problems) - len(shown)} more")
-    values = sum(verdict.values for verdict in compared)
-    cases = sum(verdict.cases for verdict in compared)
-    beyond = sum(verdict.beyond for verdict in compared)
-    judged = sum(verdict.judged for verdict in compared)
-    holes = sum(verdict.holes for verdict in verdicts)
+
+
+def listed(names):
+    return ", ".join(names) or "none"
+
+
+def report(verdicts):
+    """Print the counts, each with its N; true when nothing is beyond the limit."""
+    total = lambda name: sum(getattr(verdict, name) for verdict in verdicts)
+    count, values = len(verdicts), f"of N={total('values'):,} values"
+    compared = sum(verdict.cases > 0 for verdict in verdicts)
+    left = [verdict.name for verdict in verdicts if not verdict.cases]
     failed = [verdict.name for verdict in verdicts if verdict.problems]
-    print(f"compared {len(compared)} of N={len(verdicts)} functions in N={cases:,} cases")
-    print(f"not compared {len(left)} of N={len(verdicts)} functions: {', '.join(left) or 'none'}")
+    print(f"compared {compared} of N={count} functions in N={total('cases'):,} cases")
+    print(f"not compared {len(left)} of N={count} functions: {listed(left)}")
     for name, why in indicator_talib.OTHERS.items():
         print(f"not TA-Lib's of that name: {name}: {why}")
-    print(f"beyond the limit {beyond:,} of N={values:,} values")
-    print(f"ours nearer to {indicator_comparison.DIGITS} digits than the peer {judged:,} of N={values:,} values")
-    torn = sum(verdict.torn for verdict in verdicts)
-    unsettled = sum(verdict.unsettled for verdict in compared)
-    doubtful = sum(verdict.doubtful for verdict in compared)
-    definitions = sum(verdict.definitions for verdict in compared)
-    print(f"definitions compared with TA-Lib on a walk: N={definitions:,} settings")
-    print(f"differences where either hangs on rounding {unsettled:,} of N={values:,} values")
-    print(f"differences that inputs explain {doubtful:,} of N={values:,} values")
-    print(f"settings that holes change {torn} of N={sum(v.whole for v in verdicts):,}, {holes:,} holes")
-    print(f"functions that differ {len(failed)} of N={len(verdicts)}: {', '.join(failed) or 'none'}")
+    print(f"beyond the limit {total('beyond'):,} {values}")
+    print(f"ours nearer to {DIGITS} digits than the peer {total('judged'):,} {values}")
+    print(f"definitions compared with TA-Lib on a walk: N={total('definitions'):,} settings")
+    print(f"differences where either hangs on rounding {total('unsettled'):,} {values}")
+    print(f"differences that inputs explain {total('doubtful'):,} {values}")
+    print(f"settings that {total('holes'):,} holes change {total('torn')} of N={total('whole'):,}")
+    refused = [verdict.name for verdict in verdicts if verdict.refused]
+    settings = sum(sum(verdict.refused.values()) for verdict in verdicts)
+    print(
+        f"settings that somebody refuses {settings}, of {len(refused)} functions: {listed(refused)}"
+    )
+    print(f"functions that differ {len(failed)} of N={count}: {listed(failed)}")
     return not failed
+
+
+def is_sound(functions):
+    """True where no name is there twice and no definition is of nothing."""
+    names = collections.Counter(function["function"] for function in functions)
+    twice = sorted(name for name, count in names.items() if count > 1)
+    strangers = sorted(set(indicator_reference.FUNCTIONS) - set(names))
+    defined = len(indicator_reference.FUNCTIONS)
+    print(f"names that are there twice {len(twice)} of N={len(names)}: {listed(twice)}")
+    print(f"definitions of no function {len(strangers)} of N={defined}: {listed(strangers)}")
+    return not twice and not strangers
 
 
 def report_perturbed(verdicts, noise):
@@ -108,7 +124,7 @@ def report_perturbed(verdicts, noise):
     blind = [verdict.name for verdict in compared if not verdict.beyond]
     noticed = len(compared) - len(blind)
     print(f"outputs off by up to {noise:g}: noticed {noticed} of N={len(compared)} functions")
-    print(f"blind for {len(blind)} of N={len(compared)}: {', '.join(blind) or 'none'}")
+    print(f"blind for {len(blind)} of N={len(compared)}: {listed(blind)}")
     return not blind and compared
 
 
@@ -123,27 +139,23 @@ def main():
     parser.add_argument("--perturb", type=float, default=0.0)
     options = parser.parse_args()
     started = time.monotonic()
-    listed = subprocess.run([options.indicators, "--list"], capture_output=True, check=True)
-    functions = [json.loads(line) for line in listed.stdout.splitlines()]
-    names = [function["function"] for function in functions]
-    strangers = set(indicator_reference.FUNCTIONS) - set(names)
-    if options.only:
-        functions = [one for one in functions if one["function"] in options.only]
+    catalogue = subprocess.run([options.indicators, "--list"], capture_output=True, check=True)
+    functions = [json.loads(line) for line in catalogue.stdout.splitlines()]
+    chosen = [one for one in functions if not options.only or one["function"] in options.only]
     made = all_bars(options)
-    verdicts = list(run_all(functions, made, options))
+    verdicts = list(run_all(chosen, made, options))
     if options.perturb:
         sys.exit(0 if report_perturbed(verdicts, options.perturb) else 1)
-    good = report(verdicts)
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        print(f"names that are there twice {len(twice)} of N={len(names)}: {', '.join(twice)}")
-        good = False
-    print(f"took {time.monotonic() - started:.0f} s, {sum(v.seconds for v in verdicts):.0f} s of work")
-    print(f"references without a function {len(strangers)}: {', '.join(sorted(strangers)) or 'none'}")
+    show_differences(verdicts)
+    good = report(verdicts) and is_sound(functions)
+    slowest = sorted(verdicts, key=lambda verdict: -verdict.seconds)[:SHOWN_PER_FUNCTION]
+    print("slowest:", listed(f"{verdict.name} {verdict.seconds:.1f} s" for verdict in slowest))
+    work = sum(verdict.seconds for verdict in verdicts)
+    print(f"took {time.monotonic() - started:.0f} s, {work:.0f} s of work")
     if options.write:
         indicator_table.write(verdicts, len(made))
     elif not options.only:
-        good = indicator_table.check(names) and good
+        good = indicator_table.check([one["function"] for one in functions]) and good
     sys.exit(0 if good and verdicts else 1)
 
 
