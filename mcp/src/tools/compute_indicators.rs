@@ -96,6 +96,12 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope: Vec<&str> = scope.collect();
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
     let compiled = Compiled::read(&fields, interval, &facade.directory)?;
+    let most = compiled.instruments_max("expressions")?;
+    if instruments.len() > most {
+        let allowed = format!("at most {most} instruments with these expressions");
+        let message = format!("instruments must be {allowed}: their periods are long.");
+        return Err(arguments.unfit("out_of_range", "instruments", &message, allowed));
+    }
     let mut all = compiled.evaluate(facade, &instruments, before.unwrap_or(to), limit + 1).await?;
     // All rows of one moment are on one page.
     let from = all.iter().filter(|values| values.rows.len() > limit).map(|values| values.rows[1].0).max();
@@ -192,3 +198,7 @@ pub(super) fn shown(value: Option<f64>, kind: Kind) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "compute_indicators_tests.rs"]
+mod tests;
