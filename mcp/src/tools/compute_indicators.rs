@@ -22,7 +22,7 @@ pub(super) const EXPRESSION_CHARS_MAX: usize = 500;
 const ROWS_MAX: usize = 150;
 /// Values in one answer.
 pub(super) const CELLS_MAX: usize = 600;
-/// What is told of a number: more is not known of any market.
+/// Digits that are told of a number that is not whole.
 const DIGITS: usize = 10;
 
 /// The values as answered.
@@ -191,11 +191,9 @@ pub(super) fn shown(value: Option<f64>, kind: Kind) -> Value {
     match (value, kind) {
         (None, _) => Value::Null,
         (Some(value), Kind::Condition) => json!(value == 1.0),
-        (Some(value), Kind::Number) => {
-            let rounded: f64 = format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value);
-            // A whole number is one without a point.
-            if rounded.fract() == 0.0 && rounded.abs() < 1e15 { json!(rounded as i64) } else { json!(rounded) }
-        }
+        // A whole number is exact.
+        (Some(value), Kind::Number) if value.fract() == 0.0 && value.abs() < 1e15 => json!(value as i64),
+        (Some(value), Kind::Number) => json!(format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value)),
     }
 }
 
