@@ -4,12 +4,17 @@ use crate::bars::{self, Named};
 use crate::directory::Directory;
 use crate::engine::BarsView;
 use crate::server::Facade;
-use crate::tools::wrong_expression;
+use crate::tools::{unavailable, wrong_expression};
 use crate::wire::Refusal;
 use std::sync::Arc;
 use tidegate_core::expression::{Evaluator, Expr, Kind, Program, Series, row};
 use tidegate_core::{Bar, BarFlags, Interval, Nanos};
 use tidegate_history::expression::{Reader, TextError};
+
+/// Most bars that one question is answered from at a time: 100 MB.
+const BARS_MAX: usize = 1_000_000;
+/// Most steps of the evaluator that one question may take: seconds.
+const STEPS_MAX: usize = 100_000_000;
 
 /// Expressions over bars of one interval, compiled together.
 pub struct Compiled {
@@ -92,35 +97,65 @@ impl Compiled {
             of_series
                 .push(found.into_iter().map(|found| Found::of(found, series.interval, wanted)).collect::<Vec<_>>());
         }
-        let each = |at: usize| {
-            // Another instrument's bars are the same for all.
-            let found = of_series.iter().map(|found| if found.len() == 1 { &found[0] } else { &found[at] });
-            self.values(&found.collect::<Vec<_>>(), until, rows)
+        let (program, live) = (Arc::clone(&self.program), self.is_live && until == Nanos::new(i64::MAX));
+        let count = instruments.len();
+        let evaluate = move || {
+            let each = |at: usize| {
+                // Another instrument's bars are the same for all.
+                let found = of_series.iter().map(|found| if found.len() == 1 { &found[0] } else { &found[at] });
+                values(&program, &found.collect::<Vec<_>>(), live, rows)
+            };
+            (0..count).map(each).collect()
         };
-        Ok((0..instruments.len()).map(each).collect())
+        let evaluated = tokio::task::spawn_blocking(evaluate).await;
+        evaluated.map_err(|_| unavailable("evaluation_failed", "The evaluation was given up; see the log.", false))
     }
 
-    fn values(&self, found: &[&Found], until: Nanos, rows: usize) -> Values {
-        let bars: Vec<&[Bar]> = found.iter().map(|found| found.closed.as_slice()).collect();
-        let mut evaluator = Evaluator::new(Arc::clone(&self.program));
-        let skip = bars[0].len().saturating_sub(rows);
-        let (mut count, mut shown) = (0, Vec::with_capacity(rows.min(bars[0].len())));
-        evaluator.run(&bars, |bar, evaluator| {
-            count += 1;
-            if count > skip {
-                shown.push((bar.start, evaluator.values().collect()));
-            }
-        });
-        let live = (self.is_live && until == Nanos::new(i64::MAX)).then(|| {
-            for (series, found) in found.iter().enumerate() {
-                evaluator.open(series, found.open.as_ref().map(row).as_ref());
-            }
-            evaluator.evaluate();
-            evaluator.values().collect()
-        });
-        let primed_from = bars.iter().map(|bars| bars.first().map(|bar| bar.start)).collect();
-        Values { rows: shown, live, primed_from, view: found[0].view.clone() }
+    /// How many instruments can be evaluated at once.
+    ///
+    /// # Errors
+    /// A refusal where not even one can be: `field` is the argument with the expressions.
+    pub fn instruments_max(&self, field: &str) -> Result<usize, Refusal> {
+        let wanted: usize = self.program.bars_wanted().sum();
+        let most = (BARS_MAX / wanted).min(STEPS_MAX / wanted / self.program.len().max(1));
+        if most > 0 {
+            return Ok(most);
+        }
+        Err(Refusal {
+            field: Some(field.to_owned()),
+            allowed: Some(format!("at most {STEPS_MAX} steps for one instrument")),
+            ..unavailable(
+                "too_much",
+                &format!(
+                    "{field} would take {wanted} bars of {} steps each; shorten periods, or ask for fewer expressions.",
+                    self.program.len()
+                ),
+                false,
+            )
+        })
     }
+}
+
+fn values(program: &Arc<Program>, found: &[&Found], is_live: bool, rows: usize) -> Values {
+    let bars: Vec<&[Bar]> = found.iter().map(|found| found.closed.as_slice()).collect();
+    let mut evaluator = Evaluator::new(Arc::clone(program));
+    let skip = bars[0].len().saturating_sub(rows);
+    let (mut count, mut shown) = (0, Vec::with_capacity(rows.min(bars[0].len())));
+    evaluator.run(&bars, |bar, evaluator| {
+        count += 1;
+        if count > skip {
+            shown.push((bar.start, evaluator.values().collect()));
+        }
+    });
+    let live = is_live.then(|| {
+        for (series, found) in found.iter().enumerate() {
+            evaluator.open(series, found.open.as_ref().map(row).as_ref());
+        }
+        evaluator.evaluate();
+        evaluator.values().collect()
+    });
+    let primed_from = bars.iter().map(|bars| bars.first().map(|bar| bar.start)).collect();
+    Values { rows: shown, live, primed_from, view: found[0].view.clone() }
 }
 
 /// Bars of one series.

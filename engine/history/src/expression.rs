@@ -111,8 +111,11 @@ impl Place<'_> {
     fn of_parser(&self, message: &str) -> TextError {
         let message = message.trim_start_matches("sql parser error: ");
         let Some((message, place)) = message.rsplit_once(" at Line: ") else {
-            let message = if message.contains("recursion") { ExprError::Deep.to_string() } else { message.to_owned() };
-            return TextError { message, column: 1, nearest: None };
+            let is_deep = message.contains("recursion");
+            let message = if is_deep { ExprError::Deep.to_string() } else { message.to_owned() };
+            // Without a place it is the end that was not expected.
+            let column = if is_deep { 1 } else { self.text.chars().count() + 1 };
+            return TextError { message, column, nearest: None };
         };
         let (line, column) = place.split_once(", Column: ").unwrap_or(("1", "1"));
         let number = |text: &str| text.parse().unwrap_or(1);

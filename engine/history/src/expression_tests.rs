@@ -22,7 +22,7 @@ fn error(text: &str) -> String {
 fn mistakes_are_named_with_their_place() {
     for (text, expect) in [
         ("", "at character 1: Expected: an expression, found: EOF"),
-        ("close >", "at character 1: Expected: an expression, found: EOF"),
+        ("close >", "at character 8: Expected: an expression, found: EOF"),
         ("close close", "at character 7: Expected: EOF, found: close"),
         ("close; drop table bars", "at character 6: Expected: EOF, found: ;"),
         (

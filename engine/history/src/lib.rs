@@ -5,12 +5,14 @@
 //! - [`parquet_replay`]: those files back in `seq` order, through DataFusion.
 //! - [`render`]: rows as text.
 //! - [`expression`]: the text of expressions, read into the core's trees.
+//!   `indicator_sql`: the same functions in SQL.
 //! - [`store`]: a tape as tables while it is recorded: hot tail, recent files, days.
 
 #![allow(clippy::disallowed_types, reason = "the store is shared; the engine path denies it again")]
 
 pub mod columns;
 pub mod expression;
+mod indicator_sql;
 mod parquet_file;
 pub mod parquet_replay;
 pub mod projection;

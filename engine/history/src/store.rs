@@ -25,6 +25,7 @@ pub use retention::{Retained, Retention};
 
 use crate::ParquetStoreError;
 use crate::columns;
+use crate::indicator_sql;
 use crate::parquet_file::{NewFile, io_error};
 use crate::projection::{DAY, EVENTS};
 use arrow::array::RecordBatch;
@@ -175,7 +176,9 @@ impl Store {
         let text = text.to_owned();
         let rows = async move {
             // No limit is put on the plan: some plans may not have one, and the optimizer of DataFusion 55 fails on others.
-            let mut stream = context.sql_with_options(&text, reads).await?.execute_stream().await?;
+            let plan = indicator_sql::plan(&context, &text).await?;
+            reads.verify_plan(&plan)?;
+            let mut stream = context.execute_logical_plan(plan).await?.execute_stream().await?;
             let (mut batches, mut rows) = (Vec::new(), 0);
             while rows <= rows_max
                 && let Some(batch) = stream.next().await
@@ -259,6 +262,7 @@ impl Store {
     pub async fn session(&self) -> Result<SessionContext, ParquetStoreError> {
         let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
         let context = SessionContext::new_with_config(config);
+        indicator_sql::register(&context);
         let (events, bars) = self.tables()?;
         let views = async {
             context.register_table("events", Arc::new(events))?;

@@ -265,7 +265,7 @@ pub fn wrong_expression(field: &str, text: &str, error: &TextError) -> Refusal {
     let mut refusal = wrong(
         "wrong_expression",
         field,
-        &format!("{field}, at character {column}: {message}."),
+        &format!("{field}, at character {column}: {}.", message.chars().flat_map(visible).collect::<String>()),
         &Value::from(text),
         "an expression, such as rsi(close, 14) or close > sma(close, 20)".to_owned(),
     );

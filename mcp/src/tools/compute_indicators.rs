@@ -22,7 +22,7 @@ pub(super) const EXPRESSION_CHARS_MAX: usize = 500;
 const ROWS_MAX: usize = 150;
 /// Values in one answer.
 pub(super) const CELLS_MAX: usize = 600;
-/// What is told of a number: more is not known of any market.
+/// Digits that are told of a number that is not whole.
 const DIGITS: usize = 10;
 
 /// The values as answered.
@@ -96,6 +96,12 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope: Vec<&str> = scope.collect();
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
     let compiled = Compiled::read(&fields, interval, &facade.directory)?;
+    let most = compiled.instruments_max("expressions")?;
+    if instruments.len() > most {
+        let allowed = format!("at most {most} instruments with these expressions");
+        let message = format!("instruments must be {allowed}: their periods are long.");
+        return Err(arguments.unfit("out_of_range", "instruments", &message, allowed));
+    }
     let mut all = compiled.evaluate(facade, &instruments, before.unwrap_or(to), limit + 1).await?;
     // All rows of one moment are on one page.
     let from = all.iter().filter(|values| values.rows.len() > limit).map(|values| values.rows[1].0).max();
@@ -185,10 +191,12 @@ pub(super) fn shown(value: Option<f64>, kind: Kind) -> Value {
     match (value, kind) {
         (None, _) => Value::Null,
         (Some(value), Kind::Condition) => json!(value == 1.0),
-        (Some(value), Kind::Number) => {
-            let rounded: f64 = format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value);
-            // A whole number is one without a point.
-            if rounded.fract() == 0.0 && rounded.abs() < 1e15 { json!(rounded as i64) } else { json!(rounded) }
-        }
+        // A whole number is exact.
+        (Some(value), Kind::Number) if value.fract() == 0.0 && value.abs() < 1e15 => json!(value as i64),
+        (Some(value), Kind::Number) => json!(format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value)),
     }
 }
+
+#[cfg(test)]
+#[path = "compute_indicators_tests.rs"]
+mod tests;

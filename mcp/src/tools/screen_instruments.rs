@@ -80,7 +80,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let limit = arguments.whole("limit", 1..=MATCHES_MAX, MATCHES_DEFAULT)?;
     let screen = Screen::read(facade, condition, rank_by, interval)?;
     let mut found = Found::default();
-    for part in universe.chunks(CHUNK) {
+    for part in universe.chunks(screen.compiled.instruments_max("condition")?.min(CHUNK)) {
         let all = screen.compiled.evaluate(facade, part, Nanos::new(i64::MAX), 1).await?;
         part.iter().zip(all).for_each(|(instrument, values)| found.take(instrument, values));
     }
