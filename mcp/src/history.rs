@@ -136,27 +136,29 @@ impl HistoryReader {
         HistoryReader { store, past }
     }
 
-    /// The latest `limit` bars of an instrument that begin within `from..to`, oldest first.
+    /// The latest `limit` bars of each of `instruments` that begin within `from..to`, oldest first.
     ///
     /// # Errors
     /// Where the store cannot be read.
     pub async fn bars(
         &self,
-        instrument: &Instrument,
+        instruments: &[&Instrument],
         interval: Interval,
-        from: Nanos,
-        to: Nanos,
+        (from, to): (Nanos, Nanos),
         limit: usize,
-    ) -> Result<Vec<Bar>, ParquetStoreError> {
+    ) -> Result<Vec<Vec<Bar>>, ParquetStoreError> {
         // Asked first: what is put into the store meanwhile is then told twice, and not never.
-        let past = self.past.as_ref().filter(|_| !self.store.has_past(&instrument.key));
-        let mut found = self.stored(instrument, interval, from, to, limit).await?;
-        if let Some(past) = past {
-            let mut before = past.bars(instrument, interval, from, to);
-            found.retain(|bar| before.last().is_none_or(|last| bar.start > last.start));
-            before.append(&mut found);
-            before.drain(..before.len().saturating_sub(limit));
-            return Ok(before);
+        let has_past: Vec<bool> = instruments.iter().map(|instrument| self.store.has_past(&instrument.key)).collect();
+        let mut found = self.stored(instruments, interval, (from, to), limit).await?;
+        if let Some(past) = &self.past {
+            let missing = instruments.iter().zip(&mut found).zip(has_past).filter(|(_, has_past)| !has_past);
+            for ((instrument, found), _) in missing {
+                let mut before = past.bars(instrument, interval, from, to);
+                found.retain(|bar| before.last().is_none_or(|last| bar.start > last.start));
+                before.append(found);
+                before.drain(..before.len().saturating_sub(limit));
+                *found = before;
+            }
         }
         Ok(found)
     }
@@ -165,25 +167,28 @@ impl HistoryReader {
     /// need not be read for ten of them.
     async fn stored(
         &self,
-        instrument: &Instrument,
+        instruments: &[&Instrument],
         interval: Interval,
-        from: Nanos,
-        to: Nanos,
+        (from, to): (Nanos, Nanos),
         limit: usize,
-    ) -> Result<Vec<Bar>, ParquetStoreError> {
+    ) -> Result<Vec<Vec<Bar>>, ParquetStoreError> {
         let end = to.min(clock::now().plus(interval.span));
-        let reach = interval.span.raw().saturating_mul(4 * limit as i64);
-        for reach in [reach, reach.saturating_mul(16), reach.saturating_mul(256)] {
-            let start = Nanos::new(end.raw().saturating_sub(reach));
-            if start <= from {
+        let reach = interval.span.raw().saturating_mul(4).saturating_mul(limit as i64);
+        let mut found: Vec<Vec<Bar>> = vec![Vec::new(); instruments.len()];
+        for times in [1, 16, 256, i64::MAX] {
+            let short: Vec<usize> = (0..instruments.len()).filter(|&at| found[at].len() < limit).collect();
+            if short.is_empty() {
                 break;
             }
-            let found = self.store.bars(instrument, interval, start, to, limit).await?;
-            if found.len() >= limit {
-                return Ok(found);
+            let start = Nanos::new(end.raw().saturating_sub(reach.saturating_mul(times))).max(from);
+            let asked: Vec<&Instrument> = short.iter().map(|&at| instruments[at]).collect();
+            let more = self.store.bars(&asked, interval, start, to, limit).await?;
+            short.into_iter().zip(more).for_each(|(at, bars)| found[at] = bars);
+            if start == from {
+                break;
             }
         }
-        self.store.bars(instrument, interval, from, to, limit).await
+        Ok(found)
     }
 
     /// Why nothing more is put into tables, once that is so.

@@ -5,12 +5,14 @@
 //! - [`engine`]: the engine's thread and the questions it answers. [`directory`]: instruments by key. [`members`]: their
 //!   companies and indices.
 //! - [`history`]: what was recorded, as it is asked for. [`past`]: the simulated market before that.
+//! - [`bars`], [`expressions`]: what is worked out of both for one question.
 //! - [`server`], [`tools`], [`wire`]: MCP. [`guard`], [`same_version`], [`listen`], [`stdio`]: its transports.
 //! - [`data_folder`]: who owns a folder, and the bearer that opens it.
 //! - [`metrics`], [`logs`]: what an operator sees of it.
 
 #![allow(clippy::disallowed_types, reason = "its servers and clients share; the engine path denies it again")]
 
+pub mod bars;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -19,6 +21,7 @@ pub mod connect;
 pub mod data_folder;
 pub mod directory;
 pub mod engine;
+pub mod expressions;
 pub mod guard;
 pub mod history;
 pub mod listen;

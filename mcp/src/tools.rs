@@ -6,6 +6,7 @@
 mod analyze_liquidity;
 pub(crate) mod arguments;
 mod buckets;
+mod compute_indicators;
 mod cursor;
 mod find_instruments;
 mod get_bars;
@@ -13,8 +14,12 @@ mod get_depth;
 mod get_quotes;
 mod get_status;
 mod liquidity;
+mod presets;
 mod schema;
+mod screen_instruments;
 mod table;
+
+pub(crate) use arguments::wrong_expression;
 
 use crate::engine::EngineUnavailable;
 use crate::server::Facade;
@@ -36,6 +41,8 @@ pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum ToolName {
     /// What it costs to trade now.
     AnalyzeLiquidity,
+    /// Values of expressions.
+    ComputeIndicators,
     /// Which instruments there are.
     FindInstruments,
     /// Bars of one instrument.
@@ -46,17 +53,21 @@ pub enum ToolName {
     GetQuotes,
     /// What runs, and how healthy it is.
     GetStatus,
+    /// Which instruments fulfil a condition.
+    ScreenInstruments,
 }
 
 impl ToolName {
     /// All tools, in the order of their names: lists are deterministic.
-    pub const ALL: [ToolName; 6] = [
+    pub const ALL: [ToolName; 8] = [
         ToolName::AnalyzeLiquidity,
+        ToolName::ComputeIndicators,
         ToolName::FindInstruments,
         ToolName::GetBars,
         ToolName::GetDepth,
         ToolName::GetQuotes,
         ToolName::GetStatus,
+        ToolName::ScreenInstruments,
     ];
 
     /// The tool that a caller names.
@@ -68,11 +79,13 @@ impl ToolName {
     pub const fn name(self) -> &'static str {
         match self {
             ToolName::AnalyzeLiquidity => "analyze_liquidity",
+            ToolName::ComputeIndicators => "compute_indicators",
             ToolName::FindInstruments => "find_instruments",
             ToolName::GetBars => "get_bars",
             ToolName::GetDepth => "get_depth",
             ToolName::GetQuotes => "get_quotes",
             ToolName::GetStatus => "get_status",
+            ToolName::ScreenInstruments => "screen_instruments",
         }
     }
 
@@ -80,11 +93,13 @@ impl ToolName {
     pub fn definition(self) -> Tool {
         let (title, description, input, output) = match self {
             ToolName::AnalyzeLiquidity => analyze_liquidity::definition(),
+            ToolName::ComputeIndicators => compute_indicators::definition(),
             ToolName::FindInstruments => find_instruments::definition(),
             ToolName::GetBars => get_bars::definition(),
             ToolName::GetDepth => get_depth::definition(),
             ToolName::GetQuotes => get_quotes::definition(),
             ToolName::GetStatus => get_status::definition(),
+            ToolName::ScreenInstruments => screen_instruments::definition(),
         };
         Tool::new(self.name(), description, fields(input))
             .with_title(title)
@@ -114,11 +129,13 @@ impl Facade {
         let arguments = Arguments::new(arguments);
         let answered = match tool {
             ToolName::AnalyzeLiquidity => analyze_liquidity::call(self, arguments).await,
+            ToolName::ComputeIndicators => compute_indicators::call(self, arguments).await,
             ToolName::FindInstruments => find_instruments::call(self, arguments).await,
             ToolName::GetBars => get_bars::call(self, arguments).await,
             ToolName::GetDepth => get_depth::call(self, arguments).await,
             ToolName::GetQuotes => get_quotes::call(self, arguments).await,
             ToolName::GetStatus => get_status::call(self, arguments).await,
+            ToolName::ScreenInstruments => screen_instruments::call(self, arguments).await,
         };
         match answered {
             Ok(answer) => result(CallToolResult::success, answer.text, answer.structured),
@@ -140,7 +157,10 @@ impl Facade {
         }
     }
 
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, EngineUnavailable>>) -> Result<T, Refusal> {
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, EngineUnavailable>>,
+    ) -> Result<T, Refusal> {
         match timeout(ENGINE_TIMEOUT, question).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(EngineUnavailable::Busy)) => {
@@ -205,7 +225,7 @@ pub fn malformed_call(method: &str, params: Option<&Value>) -> Result<Refusal, E
     }
 }
 
-fn unavailable(code: &'static str, message: &str, retryable: bool) -> Refusal {
+pub(crate) fn unavailable(code: &'static str, message: &str, retryable: bool) -> Refusal {
     Refusal { code, message: message.to_owned(), field: None, got: None, allowed: None, nearest: None, retryable }
 }
 

@@ -22,7 +22,16 @@ from mcp.shared.exceptions import MCPError
 
 ENVELOPE = ["mode", "data", "as_of", "seq", "age_ms", "feed_state"]
 REFUSAL = ["code", "message", "field", "got", "allowed", "nearest", "retryable"]
-TOOLS = ["analyze_liquidity", "find_instruments", "get_bars", "get_depth", "get_quotes", "get_status"]
+TOOLS = [
+    "analyze_liquidity",
+    "compute_indicators",
+    "find_instruments",
+    "get_bars",
+    "get_depth",
+    "get_quotes",
+    "get_status",
+    "screen_instruments",
+]
 MODERN = "2026-07-28"
 INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
 

@@ -27,7 +27,6 @@ mod pace;
 mod parabolic;
 mod pivot;
 mod price;
-mod rank;
 mod ranked;
 mod standing;
 mod statistic;
@@ -269,11 +268,11 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
     [
         adaptive::FUNCTIONS,
         average::FUNCTIONS,
+        band::FUNCTIONS,
         candle::ONE,
         candle::TWO,
         candle::THREE,
         candle::FOUR,
-        band::FUNCTIONS,
         cascade::FUNCTIONS,
         channel::FUNCTIONS,
         cycle::FUNCTIONS,
@@ -290,7 +289,6 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
         standing::FUNCTIONS,
         statistic::FUNCTIONS,
         stochastic::FUNCTIONS,
-        rank::FUNCTIONS,
         stop::FUNCTIONS,
         swing::FUNCTIONS,
         trend::FUNCTIONS,

@@ -184,7 +184,8 @@ fn the_catalogue_is_sound() {
     for function in catalogue() {
         let Function { name, inputs, outputs, params, .. } = function;
         assert!((1..=INPUTS_MAX).contains(&inputs.len()) && (1..=OUTPUTS_MAX).contains(&outputs.len()), "{name}");
-        let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let is_name =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         let mut all = inputs.iter().chain(outputs.iter()).copied().chain(params.iter().map(|param| param.name));
         assert!(is_name(name) && all.all(is_name), "{name}");
         assert!(params.iter().all(|param| (param.range.0..=param.range.1).contains(&param.default)), "{name}");

@@ -3,7 +3,7 @@
 //! - [`price`], [`time`], [`instrument`], [`event`]: the values.
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
-//! - [`indicator`]: functions of series, one value at a time.
+//! - [`indicator`]: functions of series, one value at a time. [`expression`]: trees of them, compiled and evaluated.
 //! - [`microstructure`]: what the order book and the trades tell, event by event.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
@@ -18,6 +18,7 @@ mod deadlines;
 pub mod digest;
 pub mod engine;
 pub mod event;
+pub mod expression;
 pub mod frame;
 pub mod head;
 pub mod indicator;

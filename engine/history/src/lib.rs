@@ -4,17 +4,25 @@
 //! - [`columns`]: an input as a row. [`projection`]: a tape as Parquet files.
 //! - [`parquet_replay`]: those files back in `seq` order, through DataFusion.
 //! - [`render`]: rows as text.
+//! - [`expression`]: the text of expressions, read into the core's trees.
+//!   `indicator_sql`: the same functions in SQL.
 //! - [`store`]: a tape as tables while it is recorded: hot tail, recent files, days.
 
 #![allow(clippy::disallowed_types, reason = "the store is shared; the engine path denies it again")]
 
 pub mod columns;
+pub mod expression;
+mod indicator_sql;
 mod parquet_file;
 pub mod parquet_replay;
 pub mod projection;
 pub mod render;
 pub mod store;
 pub mod tape;
+
+#[cfg(test)]
+#[path = "../../../tests/cases.rs"]
+mod cases;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;

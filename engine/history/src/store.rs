@@ -25,6 +25,7 @@ pub use retention::{Retained, Retention};
 
 use crate::ParquetStoreError;
 use crate::columns;
+use crate::indicator_sql;
 use crate::parquet_file::{NewFile, io_error};
 use crate::projection::{DAY, EVENTS};
 use arrow::array::RecordBatch;
@@ -175,7 +176,9 @@ impl Store {
         let text = text.to_owned();
         let rows = async move {
             // No limit is put on the plan: some plans may not have one, and the optimizer of DataFusion 55 fails on others.
-            let mut stream = context.sql_with_options(&text, reads).await?.execute_stream().await?;
+            let plan = indicator_sql::plan(&context, &text).await?;
+            reads.verify_plan(&plan)?;
+            let mut stream = context.execute_logical_plan(plan).await?.execute_stream().await?;
             let (mut batches, mut rows) = (Vec::new(), 0);
             while rows <= rows_max
                 && let Some(batch) = stream.next().await
@@ -259,6 +262,7 @@ impl Store {
     pub async fn session(&self) -> Result<SessionContext, ParquetStoreError> {
         let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
         let context = SessionContext::new_with_config(config);
+        indicator_sql::register(&context);
         let (events, bars) = self.tables()?;
         let views = async {
             context.register_table("events", Arc::new(events))?;
@@ -293,47 +297,53 @@ impl Store {
         Ok((events, bars))
     }
 
-    /// The bars of an instrument that begin within `from..to`, oldest first: the latest `limit` of them.
+    /// The bars of each of `instruments` that begin within `from..to`, oldest first: the latest `limit` of them.
     ///
     /// # Errors
     /// [`ParquetStoreError`] where a file cannot be read.
     pub async fn bars(
         &self,
-        instrument: &Instrument,
+        instruments: &[&Instrument],
         interval: Interval,
         from: Nanos,
         to: Nanos,
         limit: usize,
-    ) -> Result<Vec<Bar>, ParquetStoreError> {
+    ) -> Result<Vec<Vec<Bar>>, ParquetStoreError> {
         let context = SessionContext::new();
         let (_, table) = self.tables()?;
         let instant = |at: Nanos| lit(ScalarValue::TimestampNanosecond(Some(at.raw()), Some("UTC".into())));
-        let is_wanted = (col("symbol").eq(lit(&instrument.key)))
-            .and(col("source").eq(lit(&instrument.source)))
+        let is_one = |name: &str, value: fn(&Instrument) -> &String| {
+            let names: BTreeSet<&String> = instruments.iter().map(|instrument| value(instrument)).collect();
+            col(name).in_list(names.into_iter().map(lit).collect(), false)
+        };
+        let is_wanted = is_one("symbol", |instrument| &instrument.key)
+            .and(is_one("source", |instrument| &instrument.source))
             .and(col("interval").eq(lit(interval.name)))
             .and(col("ts").gt_eq(instant(from)))
             .and(col("ts").lt(instant(to)));
-        // A bar may be there in several stages, few of which are the last.
-        let newest = col("ts").sort(false, false);
         let rows = context
             .read_table(Arc::new(table))
             .and_then(|rows| rows.filter(is_wanted))
-            .and_then(|rows| rows.sort(vec![newest, col("seq").sort(false, false)]))
             .map_err(|error| self.query_error(error))?;
-        let batches = self.collect(rows).await?;
-        let mut found: BTreeMap<Nanos, (u64, Bar)> = BTreeMap::new();
-        for batch in &batches {
-            for (seq, bar) in bars(batch)? {
-                if found.len() >= limit && !found.contains_key(&bar.start) {
-                    return Ok(found.into_values().map(|(_, bar)| bar).collect());
-                }
-                let known = found.entry(bar.start).or_insert((seq, bar));
+        let place = |(at, instrument): (usize, &&Instrument)| ((instrument.key.clone(), instrument.source.clone()), at);
+        let places: BTreeMap<(String, String), usize> = instruments.iter().enumerate().map(place).collect();
+        // A bar may be there in several stages, of which the last counts.
+        let mut found: Vec<BTreeMap<Nanos, (u64, Bar)>> = vec![BTreeMap::new(); instruments.len()];
+        for batch in &self.collect(rows).await? {
+            for (at, (seq, bar)) in bars(batch)?.into_iter().enumerate() {
+                let names = [1, 2].map(|column| bar_rows::name(batch, column, at).to_owned());
+                let Some(&place) = places.get(&names.into()) else { continue };
+                let known = found[place].entry(bar.start).or_insert((seq, bar));
                 if seq > known.0 {
                     *known = (seq, bar);
                 }
             }
         }
-        Ok(found.into_values().map(|(_, bar)| bar).collect())
+        let latest = |found: BTreeMap<Nanos, (u64, Bar)>| {
+            let skip = found.len().saturating_sub(limit);
+            found.into_values().skip(skip).map(|(_, bar)| bar).collect()
+        };
+        Ok(found.into_iter().map(latest).collect())
     }
 
     /// Runs a query on the store's own threads.

@@ -113,10 +113,11 @@ fn check_bars(store: &Store, engine: &Engine) -> usize {
         for (interval, series) in INTERVALS.iter().zip(&stream.bars).skip(1) {
             let expect: Vec<Bar> = series.iter().copied().collect();
             let (from, to) = (Nanos::ZERO, Nanos::new(i64::MAX));
-            let stored = runtime.block_on(store.bars(&stream.instrument, *interval, from, to, usize::MAX)).unwrap();
+            let stored =
+                runtime.block_on(store.bars(&[&stream.instrument], *interval, from, to, usize::MAX)).unwrap().remove(0);
             assert_eq!(stored, expect, "{} {}", stream.instrument, interval.name);
             compared += expect.len();
-            let latest = runtime.block_on(store.bars(&stream.instrument, *interval, from, to, 3)).unwrap();
+            let latest = runtime.block_on(store.bars(&[&stream.instrument], *interval, from, to, 3)).unwrap().remove(0);
             assert_eq!(latest, expect[expect.len().saturating_sub(3)..]);
         }
     }
@@ -250,7 +251,7 @@ fn a_past_is_stored_once_and_lies_before_the_tape() {
     let store = Store::open(folder.path()).unwrap();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let to = Nanos::new(i64::MAX);
-    let bars = runtime.block_on(store.bars(&instrument(0), minute, Nanos::new(1), to, 10)).unwrap();
+    let bars = runtime.block_on(store.bars(&[&instrument(0)], minute, Nanos::new(1), to, 10)).unwrap().remove(0);
     assert_eq!(bars, [bar(minute.span.raw(), 5)], "it is never rewritten");
     let rows = query(&store, "select count(*) from bars where symbol = 'NSE:S0' and \"interval\" = '1m'");
     assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 2);

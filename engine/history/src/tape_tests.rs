@@ -5,6 +5,7 @@ use super::segment::{
     put_inputs, put_preamble,
 };
 use super::*;
+use crate::cases;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::fs;
@@ -13,9 +14,6 @@ use tidegate_core::{
     Body, Bounds, Digest, Engine, Event, Fact, Family, Flags, Input, Instrument, InstrumentId, Market, Price, Qty,
     Settlement, Side, Stamped, Terms,
 };
-
-#[path = "../../../tests/cases.rs"]
-mod test_cases;
 
 pub(super) const BOUNDS: Bounds = Bounds {
     book_levels_max: 100,
@@ -336,7 +334,7 @@ fn every_cut_and_every_single_changed_bit_is_found() {
 #[test]
 fn seeded_damage_is_found() {
     let bytes = small_segment();
-    let cases = test_cases::count(1_000_000, 10_000_000);
+    let cases = cases::count(1_000_000, 10_000_000);
     let mut rng = SmallRng::seed_from_u64(7);
     for case in 0..cases {
         let mut changed = bytes.clone();

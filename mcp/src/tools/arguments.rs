@@ -8,7 +8,8 @@ use rmcp::model::JsonObject;
 use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use tidegate_core::{Instrument, InstrumentId, Nanos, NumberError, Parsed};
+use tidegate_core::{INTERVALS, Instrument, InstrumentId, Interval, Nanos, NumberError, Parsed};
+use tidegate_history::expression::TextError;
 
 const ECHO_CHARS_MAX: usize = 60;
 const KEYS_SHOWN_MAX: usize = 10;
@@ -93,6 +94,16 @@ impl Arguments {
         }
     }
 
+    /// True where it was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The text of an expression: the beginning of one that is too long is none.
+    pub fn expression(&self, name: &str, chars_max: usize) -> Result<&str, Refusal> {
+        self.text(name, chars_max).map_err(|refusal| Refusal { nearest: None, ..refusal })
+    }
+
     /// A text of at most `chars_max` characters.
     pub fn text(&self, name: &str, chars_max: usize) -> Result<&str, Refusal> {
         let allowed = || format!("a string of at most {chars_max} characters");
@@ -128,6 +139,40 @@ impl Arguments {
             ..refusal
         });
         Ok(chosen?.unwrap_or_default())
+    }
+
+    /// The length of bars.
+    pub fn interval(&self, name: &str) -> Result<Interval, Refusal> {
+        let chosen = self.chosen(name, &INTERVALS.map(|interval| interval.name))?;
+        Ok(INTERVALS.into_iter().find(|interval| interval.name == chosen).unwrap_or(INTERVALS[0]))
+    }
+
+    /// A list of `count` texts of at most `chars_max` characters.
+    pub fn texts(&self, name: &str, count: RangeInclusive<usize>, chars_max: usize) -> Result<Vec<&str>, Refusal> {
+        let allowed = || format!("a list of {} to {} strings", count.start(), count.end());
+        let value = self.required(name, &allowed())?;
+        let Value::Array(items) = value else {
+            let nearest = value.as_str().map(|text| Value::from(vec![text]));
+            let message = format!("{name} must be a list of strings.");
+            return Err(Refusal { nearest, ..wrong("wrong_type", name, &message, value, allowed()) });
+        };
+        if !count.contains(&items.len()) {
+            let message = format!("{name} must have {} to {} entries.", count.start(), count.end());
+            return Err(wrong("out_of_range", name, &message, value, allowed()));
+        }
+        let text = |(at, item): (usize, &'_ Value)| -> Result<usize, Refusal> {
+            let field = format!("{name}[{at}]");
+            let allowed = format!("a string of at most {chars_max} characters");
+            match item.as_str() {
+                None => Err(wrong("wrong_type", &field, &format!("{field} must be a string."), item, allowed)),
+                Some(text) if text.chars().nth(chars_max).is_some() => {
+                    Err(wrong("out_of_range", &field, &format!("{field} is too long; shorten it."), item, allowed))
+                }
+                Some(_) => Ok(at),
+            }
+        };
+        items.iter().enumerate().try_for_each(|entry| text(entry).map(drop))?;
+        Ok(items.iter().filter_map(Value::as_str).collect())
     }
 
     /// A decimal number above zero, if given: a string, as a JSON number is a float to many readers.
@@ -212,6 +257,20 @@ impl Arguments {
             retryable: false,
         })
     }
+}
+
+/// The refusal of a text that is no expression.
+pub fn wrong_expression(field: &str, text: &str, error: &TextError) -> Refusal {
+    let TextError { message, column, nearest } = error;
+    let mut refusal = wrong(
+        "wrong_expression",
+        field,
+        &format!("{field}, at character {column}: {}.", message.chars().flat_map(visible).collect::<String>()),
+        &Value::from(text),
+        "an expression, such as rsi(close, 14) or close > sma(close, 20)".to_owned(),
+    );
+    refusal.nearest = nearest.as_deref().map(Value::from);
+    refusal
 }
 
 /// A refusal of `arguments` that are no object at all.

@@ -7,9 +7,11 @@ use super::stage::stage;
 use super::*;
 use serde_json::json;
 
-/// Of one tool, and of all on average: nineteen are to fit 8,000.
+/// Of one tool, and of all nineteen that there will be; those to come need as much as a small one.
 const SCHEMA_TOKENS_MAX: usize = 500;
-const SCHEMA_TOKENS_MEAN: usize = 8_000 / 19;
+const SCHEMAS_TOKENS_MAX: usize = 8_000;
+const TOOLS_TO_COME: usize = 19 - ToolName::ALL.len();
+const SCHEMA_TOKENS_MIN: usize = 350;
 /// Of an answer without optional arguments.
 const DEFAULT_TOKENS_MAX: usize = 1_500;
 
@@ -29,7 +31,7 @@ fn every_tool_is_within_its_part_of_the_budget() {
         sum += whole;
     }
     println!("{} tools: {sum} tokens", ToolName::ALL.len());
-    assert!(sum <= SCHEMA_TOKENS_MEAN * ToolName::ALL.len(), "{sum} tokens");
+    assert!(sum <= SCHEMAS_TOKENS_MAX - TOOLS_TO_COME * SCHEMA_TOKENS_MIN, "{sum} tokens");
 }
 
 /// Both channels together, as some clients forward both.
@@ -49,11 +51,20 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
     println!("defaults");
     for (tool, arguments) in [
         (ToolName::AnalyzeLiquidity, json!({ "instrument": btc })),
+        (
+            ToolName::ComputeIndicators,
+            json!({ "instruments": [btc, "BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["rsi(14)", "close > sma(20)"] }),
+        ),
+        (
+            ToolName::ComputeIndicators,
+            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["trend"] }),
+        ),
         (ToolName::FindInstruments, json!({ "query": "" })),
         (ToolName::GetBars, json!({ "instrument": "BINANCE:ETHUSDT", "interval": "1d" })),
         (ToolName::GetDepth, json!({ "instrument": btc })),
         (ToolName::GetQuotes, json!({ "instruments": [btc, "BINANCE:ETHUSDT", "BINANCE-COINM:BTCUSD_PERP"] })),
         (ToolName::GetStatus, json!({})),
+        (ToolName::ScreenInstruments, json!({ "condition": "close > sma(20)", "interval": "1d" })),
     ] {
         check(&facade, tool, arguments, DEFAULT_TOKENS_MAX).await;
     }

@@ -4,13 +4,13 @@ use super::arguments::Arguments;
 use super::schema::{instrument, output_schema};
 use super::table::Table;
 use super::{Answer, cursor, unavailable};
+use crate::bars;
 use crate::engine::BarsView;
 use crate::server::Facade;
 use crate::wire::{Envelope, Refusal, Run, age_ms, price_text, rfc3339, volume_text};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_core::{Bar, BarFlags, INTERVALS, Instrument, Interval, Nanos};
 
@@ -69,8 +69,8 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
 
 pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
     arguments.only(&["instrument", "interval", "from", "to", "limit", "cursor"])?;
-    let (id, instrument) = arguments.instrument("instrument", &facade.directory)?;
-    let (position, interval) = interval(&arguments)?;
+    let asked = arguments.instrument("instrument", &facade.directory)?;
+    let interval = arguments.interval("interval")?;
     let from = arguments.instant("from")?.unwrap_or(Nanos::new(i64::MIN));
     let to = arguments.instant("to")?.unwrap_or(Nanos::new(i64::MAX));
     if from >= to {
@@ -78,32 +78,18 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
         return Err(arguments.unfit("out_of_range", "from", "from must be before to; or leave it out.", allowed));
     }
     let limit = arguments.whole("limit", 1..=BARS_MAX, BARS_DEFAULT)?;
-    let scope = [instrument.to_string(), interval.name.to_owned(), from.to_string(), to.to_string()];
+    let scope = [asked.1.to_string(), interval.name.to_owned(), from.to_string(), to.to_string()];
     let scope = scope.each_ref().map(String::as_str);
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
     let to = before.map_or(to, |before| to.min(before));
-    let view = facade.ask(facade.engine.bars(id, position)).await?;
-    let mut found: BTreeMap<Nanos, Bar> = BTreeMap::new();
-    if let Some(history) = &facade.history {
-        let stored = history.bars(&instrument, interval, from, to, limit + 1).await.map_err(|error| {
-            tracing::error!("{:#}", anyhow::Error::new(error));
-            unavailable(
-                "history_failed",
-                "The store of bars could not be read; ask again, and see tidegate doctor.",
-                true,
-            )
-        })?;
-        found.extend(stored.into_iter().map(|bar| (bar.start, bar)));
-    }
-    // The engine's are as new or newer than what has been stored of them.
-    let live = view.bars.iter().filter(|bar| (from..to).contains(&bar.start));
-    found.extend(live.map(|bar| (bar.start, *bar)));
-    let mut bars: Vec<Bar> = found.into_values().rev().take(limit + 1).collect();
+    let found = bars::latest(facade, &[&asked], interval, (from, to), limit + 1).await?;
+    let (view, mut bars) =
+        found.into_iter().next().ok_or_else(|| unavailable("no_bars", "There are no bars.", false))?;
     let has_earlier = bars.len() > limit;
-    bars.truncate(limit);
-    bars.reverse();
+    bars.drain(..bars.len().saturating_sub(limit));
     let cursor = bars.first().filter(|_| has_earlier).map(|first| cursor::seal(&first.start.to_string(), &scope));
-    let series = Series { instrument, interval, bars, has_earlier, from_store: facade.history.is_some(), cursor };
+    let series =
+        Series { instrument: asked.1, interval, bars, has_earlier, from_store: facade.history.is_some(), cursor };
     Ok(answer(&facade.run, &view, series))
 }
 
@@ -116,13 +102,6 @@ struct Series {
     has_earlier: bool,
     from_store: bool,
     cursor: Option<String>,
-}
-
-fn interval(arguments: &Arguments) -> Result<(usize, Interval), Refusal> {
-    let names = INTERVALS.map(|interval| interval.name);
-    let name = arguments.chosen("interval", &names)?;
-    let position = INTERVALS.iter().position(|interval| interval.name == name).unwrap_or_default();
-    Ok((position, INTERVALS[position]))
 }
 
 fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
@@ -167,6 +146,6 @@ fn row(bar: &Bar, instrument: &Instrument) -> Vec<Value> {
 }
 
 /// The start of a bar: whole seconds.
-fn second(start: Nanos) -> String {
+pub(super) fn second(start: Nanos) -> String {
     rfc3339(start).replace(".000000000Z", "Z")
 }

@@ -21,6 +21,24 @@ fn calls() -> Vec<(ToolName, &'static str, Value)> {
             "_refused",
             json!({ "instrument": "BINANCE:BTCUSDT", "qty": "1", "notional": "5" }),
         ),
+        (
+            ToolName::ComputeIndicators,
+            "",
+            json!({
+                "instruments": ["BINANCE:ETHUSDT", "BINANCE:BTCUSDT"], "interval": "1d", "limit": 2,
+                "expressions": ["rsi(14)", "macd(12, 26, 9).signal", "close > sma(20)", "correl(\"BINANCE:ETHUSDT\".close, volume, 9)"]
+            }),
+        ),
+        (
+            ToolName::ComputeIndicators,
+            "_live",
+            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["live.close - close"] }),
+        ),
+        (
+            ToolName::ComputeIndicators,
+            "_refused",
+            json!({ "instruments": ["BINANCE:ETHUSDT"], "interval": "1d", "expressions": ["rsi(14)", "clsoe > 1"] }),
+        ),
         (ToolName::FindInstruments, "", json!({ "query": "btc", "limit": 2 })),
         (ToolName::FindInstruments, "_guess", json!({ "query": "BTCUDST" })),
         (ToolName::FindInstruments, "_refused", json!({ "query": "", "market": "BINANC" })),
@@ -38,6 +56,12 @@ fn calls() -> Vec<(ToolName, &'static str, Value)> {
         ),
         (ToolName::GetStatus, "", json!({})),
         (ToolName::GetStatus, "_refused", json!({ "verbose": true })),
+        (
+            ToolName::ScreenInstruments,
+            "",
+            json!({ "condition": "rsi(14) > 30 and close > 100", "interval": "1d", "rank_by": "roc(10)" }),
+        ),
+        (ToolName::ScreenInstruments, "_refused", json!({ "condition": "rsi(14)", "interval": "1d" })),
     ]
 }
 

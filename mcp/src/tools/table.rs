@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A table; a cell that is not known is null.
 #[derive(Debug, Serialize)]
 pub(super) struct Table {
-    columns: Vec<&'static str>,
+    columns: Vec<Cow<'static, str>>,
     rows: Vec<Vec<Value>>,
 }
 
@@ -27,13 +27,25 @@ impl JsonSchema for Table {
 impl Table {
     /// A table without rows.
     pub(super) fn new(columns: &[&'static str]) -> Table {
-        Table { columns: columns.to_vec(), rows: Vec::new() }
+        Table::named(columns.iter().map(|name| Cow::Borrowed(*name)).collect())
+    }
+
+    /// A table without rows, whose columns the question names.
+    pub(super) fn named(columns: Vec<Cow<'static, str>>) -> Table {
+        Table { columns, rows: Vec::new() }
     }
 
     /// Adds a row, which has a cell for each column.
     pub(super) fn push(&mut self, row: Vec<Value>) {
         debug_assert_eq!(row.len(), self.columns.len());
         self.rows.push(row);
+    }
+
+    /// Adds a row that is not there yet.
+    pub(super) fn push_once(&mut self, row: Vec<Value>) {
+        if !self.rows.contains(&row) {
+            self.push(row);
+        }
     }
 
     pub(super) fn len(&self) -> usize {

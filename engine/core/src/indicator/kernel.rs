@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 ///
 /// Inputs are finite and no greater than [`super::INPUT_MAX`]. An update takes constant time (amortised where extremes of
 /// a window are kept) and allocates nothing.
-pub trait Kernel<const IN: usize, const OUT: usize>: Clone + Serialize + DeserializeOwned + Send + 'static {
+pub trait Kernel<const IN: usize, const OUT: usize>:
+    Clone + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// Takes the next inputs; `None` while warming up.
     fn update(&mut self, input: [f64; IN]) -> Option<[f64; OUT]>;
 
@@ -17,7 +19,7 @@ pub trait Kernel<const IN: usize, const OUT: usize>: Clone + Serialize + Deseria
 }
 
 /// A kernel whose numbers of inputs and outputs are known to its [`super::Function`] alone.
-pub trait Erased: Send {
+pub trait Erased: Send + Sync {
     /// See [`Kernel::update`]; false where there is no output.
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool;
     /// See [`Kernel::warmup`].

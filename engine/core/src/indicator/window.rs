@@ -24,11 +24,7 @@ impl TryFrom<Parts> for Window {
     type Error = &'static str;
 
     fn try_from(Parts { values, next, len }: Parts) -> Result<Window, &'static str> {
-        if next < values.len() && len <= values.len() {
-            Ok(Window { values, next, len })
-        } else {
-            Err("no window")
-        }
+        if next < values.len() && len <= values.len() { Ok(Window { values, next, len }) } else { Err("no window") }
     }
 }
 

@@ -1,0 +1,160 @@
+//! A program at work: bars in, values out.
+
+use super::program::{Program, Step, Work};
+use super::{Operator, Row, row};
+use crate::bar::Bar;
+use crate::indicator::window::Window;
+use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
+use std::sync::Arc;
+
+/// A program with what it has seen.
+///
+/// Bars that close at one moment are put in, [`Evaluator::close`], and then all that depends on them is worked out once,
+/// [`Evaluator::evaluate`]: no allocation, and a number of steps that is known beforehand.
+#[derive(Clone, Debug)]
+pub struct Evaluator {
+    program: Arc<Program>,
+    memories: Vec<Memory>,
+    /// The latest values; not a number where there is none.
+    values: Vec<f64>,
+    /// Series of which a bar has closed since the last evaluation.
+    closed: Vec<bool>,
+}
+
+/// What a step remembers.
+#[derive(Clone, Debug)]
+enum Memory {
+    Nothing,
+    Past(Window),
+    /// Bars since.
+    Since(f64),
+    /// 1 where it was true; how many of them are.
+    Count(Window, u32),
+    Call(Box<Indicator>),
+}
+
+impl Evaluator {
+    /// An evaluator that has seen no bar.
+    pub fn new(program: Arc<Program>) -> Evaluator {
+        let memory = |step: &Step| match &step.work {
+            Work::Lag(bars) => Memory::Past(Window::new(*bars as usize + 1)),
+            Work::Since => Memory::Since(f64::NAN),
+            Work::CountTrue(bars) => Memory::Count(Window::new(*bars as usize), 0),
+            Work::Call(indicator) => Memory::Call(indicator.clone()),
+            _ => Memory::Nothing,
+        };
+        let memories = program.steps.iter().map(memory).collect();
+        let mut values = vec![f64::NAN; program.slots];
+        for step in &program.steps {
+            if let Work::Constant(value) = step.work {
+                values[step.slot as usize] = value;
+            }
+        }
+        let closed = vec![false; program.series().len()];
+        let mut evaluator = Evaluator { program, memories, values, closed };
+        evaluator.work(|step| step.series.is_none());
+        evaluator
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// A bar of a series, by its place in [`Program::series`], has closed.
+    pub fn close(&mut self, series: usize, row: &Row) {
+        self.closed[series] = true;
+        for &(column, slot) in &self.program.feeds[series].closed {
+            self.values[slot as usize] = row[column];
+        }
+    }
+
+    /// The open bar of a series; without one what is live is unknown.
+    pub fn open(&mut self, series: usize, row: Option<&Row>) {
+        for &(column, slot) in &self.program.feeds[series].open {
+            self.values[slot as usize] = row.map_or(f64::NAN, |row| row[column]);
+        }
+    }
+
+    /// Works out everything that the bars that closed since the last time change, and all that is live.
+    pub fn evaluate(&mut self) {
+        let closed = std::mem::take(&mut self.closed);
+        self.work(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
+        self.closed = closed;
+        self.closed.fill(false);
+    }
+
+    /// Goes along bars of each series, oldest first, and shows itself after each bar of the base. A bar counts from the
+    /// moment of its end; what ends at one moment counts at once.
+    pub fn run(&mut self, bars: &[&[Bar]], mut show: impl FnMut(&Bar, &Evaluator)) {
+        let program = Arc::clone(&self.program);
+        let mut next = vec![0; bars.len()];
+        loop {
+            let end = |series: usize, bar: &Bar| bar.start.plus(program.series()[series].interval.span);
+            let waiting =
+                bars.iter().enumerate().filter_map(|(series, bars)| Some(end(series, bars.get(next[series])?)));
+            let Some(now) = waiting.min() else { return };
+            let mut of_base = None;
+            for (series, bars) in bars.iter().enumerate() {
+                if let Some(bar) = bars.get(next[series]).filter(|bar| end(series, bar) == now) {
+                    self.close(series, &row(bar));
+                    next[series] += 1;
+                    of_base = of_base.or(Some(bar).filter(|_| series == 0));
+                }
+            }
+            self.evaluate();
+            if let Some(bar) = of_base {
+                show(bar, self);
+            }
+        }
+    }
+
+    /// The value of each expression; `None` is NULL. A condition is 0 or 1.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = Option<f64>> {
+        self.program.roots().iter().map(|&slot| Some(self.values[slot as usize]).filter(|value| !value.is_nan()))
+    }
+
+    fn work(&mut self, is_due: impl Fn(&Step) -> bool) {
+        let Evaluator { program, memories, values, .. } = self;
+        for (step, memory) in program.steps.iter().zip(memories).filter(|(step, _)| is_due(step)) {
+            let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
+            let slot = step.slot as usize;
+            match memory {
+                Memory::Nothing => {
+                    if let Work::Operator(operator) = step.work {
+                        values[slot] = operate(operator, &inputs);
+                    }
+                }
+                Memory::Past(past) => {
+                    past.push(inputs[0]);
+                    values[slot] = if past.is_full() { past.oldest().unwrap_or(f64::NAN) } else { f64::NAN };
+                }
+                Memory::Since(since) => {
+                    *since = if inputs[0] == 1.0 { 0.0 } else { *since + 1.0 };
+                    values[slot] = *since;
+                }
+                Memory::Count(window, count) => {
+                    let is_true = f64::from(inputs[0] == 1.0);
+                    let gone = window.push(is_true).unwrap_or(0.0);
+                    *count = (*count + is_true as u32).saturating_sub(gone as u32);
+                    values[slot] = if window.is_full() { f64::from(*count) } else { f64::NAN };
+                }
+                Memory::Call(indicator) => call(indicator, &inputs[..step.inputs_len], &mut values[slot..]),
+            }
+        }
+    }
+}
+
+#[inline]
+fn operate(operator: Operator, inputs: &[f64; INPUTS_MAX]) -> f64 {
+    let [x, y, z, ..] = *inputs;
+    operator.value([x, y, z])
+}
+
+#[inline]
+fn call(indicator: &mut Indicator, inputs: &[f64], values: &mut [f64]) {
+    let count = indicator.function().outputs.len();
+    let mut out = [f64::NAN; OUTPUTS_MAX];
+    indicator.update(inputs, &mut out[..count]);
+    values[..count].copy_from_slice(&out[..count]);
+}

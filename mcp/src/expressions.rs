@@ -1,0 +1,178 @@
+//! Expressions asked for once: read, compiled, and evaluated over the closed bars of the engine's memory and the store.
+
+use crate::bars::{self, Named};
+use crate::directory::Directory;
+use crate::engine::BarsView;
+use crate::server::Facade;
+use crate::tools::{unavailable, wrong_expression};
+use crate::wire::Refusal;
+use std::sync::Arc;
+use tidegate_core::expression::{Evaluator, Expr, Kind, Program, Series, row};
+use tidegate_core::{Bar, BarFlags, Interval, Nanos};
+use tidegate_history::expression::{Reader, TextError};
+
+/// Most bars that one question is answered from at a time: 100 MB.
+const BARS_MAX: usize = 1_000_000;
+/// Most steps of the evaluator that one question may take: seconds.
+const STEPS_MAX: usize = 100_000_000;
+
+/// Expressions over bars of one interval, compiled together.
+pub struct Compiled {
+    program: Arc<Program>,
+    /// Of each expression, what its values are.
+    pub kinds: Vec<Kind>,
+    /// Instruments that expressions name, by their numbers.
+    others: Vec<Named>,
+    /// Some depend on the bar that is still open.
+    pub is_live: bool,
+}
+
+/// What expressions say of one instrument.
+pub struct Values {
+    /// At closed bars, oldest first: start of the bar, and the value of each expression.
+    pub rows: Vec<(Nanos, Vec<Option<f64>>)>,
+    /// With the open bar, where there is one and an expression depends on it.
+    pub live: Option<Vec<Option<f64>>>,
+    /// Start of the first bar that was used, of each series of the program.
+    pub primed_from: Vec<Option<Nanos>>,
+    /// Whose bars they are: what the engine said of the instrument itself.
+    pub view: BarsView,
+}
+
+impl Compiled {
+    /// Reads and compiles expressions, each with the argument that it was given as.
+    ///
+    /// # Errors
+    /// A refusal that names the expression, the place and what to write.
+    pub fn read(texts: &[(&str, &str)], interval: Interval, directory: &Directory) -> Result<Compiled, Refusal> {
+        let mut reader = Reader::default();
+        let mut expressions: Vec<Expr> = Vec::with_capacity(texts.len());
+        let mut others = Vec::new();
+        for (field, text) in texts {
+            let refuse = |error: &TextError| wrong_expression(field, text, error);
+            expressions.push(reader.read(text).map_err(|error| refuse(&error))?);
+            for key in &reader.instruments()[others.len()..] {
+                let Some(found) = directory.resolve(key) else {
+                    let column = text.find(key.as_str()).map_or(1, |at| text[..at].chars().count() + 1);
+                    let message = format!("there is no instrument {key}: find_instruments finds those there are");
+                    return Err(refuse(&TextError { message, column, nearest: directory.nearest(key) }));
+                };
+                others.push(found);
+            }
+        }
+        let kinds = expressions.iter().map(Expr::kind).collect();
+        let is_live = expressions.iter().any(Expr::is_live);
+        Ok(Compiled { program: Arc::new(Program::compile(&expressions, interval)), kinds, others, is_live })
+    }
+
+    /// The bars that are used, those of the base first.
+    pub fn series(&self) -> &[Series] {
+        self.program.series()
+    }
+
+    /// The key of a series' instrument, where it is not the one that is asked about.
+    pub fn other(&self, series: &Series) -> Option<String> {
+        series.instrument.and_then(|number| self.others.get(usize::from(number))).map(|(_, it)| it.to_string())
+    }
+
+    /// The values of each of `instruments` at the last `rows` bars that closed before `until`.
+    ///
+    /// # Errors
+    /// A refusal where the engine or the store does not answer.
+    pub async fn evaluate(
+        &self,
+        facade: &Facade,
+        instruments: &[Named],
+        until: Nanos,
+        rows: usize,
+    ) -> Result<Vec<Values>, Refusal> {
+        let mut of_series = Vec::new();
+        for (series, wanted) in self.program.series().iter().zip(self.program.bars_wanted()) {
+            let other = series.instrument.and_then(|number| self.others.get(usize::from(number)));
+            let asked: Vec<&Named> = other.map_or_else(|| instruments.iter().collect(), |other| vec![other]);
+            // One that starts later has not ended by then; one more, as the last may be open.
+            let to = Nanos::new(until.raw().saturating_sub(series.interval.span.raw()).saturating_add(1));
+            let range = (Nanos::new(i64::MIN), to);
+            let found = bars::latest(facade, &asked, series.interval, range, wanted + 1).await?;
+            of_series
+                .push(found.into_iter().map(|found| Found::of(found, series.interval, wanted)).collect::<Vec<_>>());
+        }
+        let (program, live) = (Arc::clone(&self.program), self.is_live && until == Nanos::new(i64::MAX));
+        let count = instruments.len();
+        let evaluate = move || {
+            let each = |at: usize| {
+                // Another instrument's bars are the same for all.
+                let found = of_series.iter().map(|found| if found.len() == 1 { &found[0] } else { &found[at] });
+                values(&program, &found.collect::<Vec<_>>(), live, rows)
+            };
+            (0..count).map(each).collect()
+        };
+        let evaluated = tokio::task::spawn_blocking(evaluate).await;
+        evaluated.map_err(|_| unavailable("evaluation_failed", "The evaluation was given up; see the log.", false))
+    }
+
+    /// How many instruments can be evaluated at once.
+    ///
+    /// # Errors
+    /// A refusal where not even one can be: `field` is the argument with the expressions.
+    pub fn instruments_max(&self, field: &str) -> Result<usize, Refusal> {
+        let wanted: usize = self.program.bars_wanted().sum();
+        let most = (BARS_MAX / wanted).min(STEPS_MAX / wanted / self.program.len().max(1));
+        if most > 0 {
+            return Ok(most);
+        }
+        Err(Refusal {
+            field: Some(field.to_owned()),
+            allowed: Some(format!("at most {STEPS_MAX} steps for one instrument")),
+            ..unavailable(
+                "too_much",
+                &format!(
+                    "{field} would take {wanted} bars of {} steps each; shorten periods, or ask for fewer expressions.",
+                    self.program.len()
+                ),
+                false,
+            )
+        })
+    }
+}
+
+fn values(program: &Arc<Program>, found: &[&Found], is_live: bool, rows: usize) -> Values {
+    let bars: Vec<&[Bar]> = found.iter().map(|found| found.closed.as_slice()).collect();
+    let mut evaluator = Evaluator::new(Arc::clone(program));
+    let skip = bars[0].len().saturating_sub(rows);
+    let (mut count, mut shown) = (0, Vec::with_capacity(rows.min(bars[0].len())));
+    evaluator.run(&bars, |bar, evaluator| {
+        count += 1;
+        if count > skip {
+            shown.push((bar.start, evaluator.values().collect()));
+        }
+    });
+    let live = is_live.then(|| {
+        for (series, found) in found.iter().enumerate() {
+            evaluator.open(series, found.open.as_ref().map(row).as_ref());
+        }
+        evaluator.evaluate();
+        evaluator.values().collect()
+    });
+    let primed_from = bars.iter().map(|bars| bars.first().map(|bar| bar.start)).collect();
+    Values { rows: shown, live, primed_from, view: found[0].view.clone() }
+}
+
+/// Bars of one series.
+struct Found {
+    /// Oldest first.
+    closed: Vec<Bar>,
+    open: Option<Bar>,
+    view: BarsView,
+}
+
+impl Found {
+    /// The latest `count` that are closed, and the one that is not.
+    fn of((mut view, mut bars): (BarsView, Vec<Bar>), interval: Interval, count: usize) -> Found {
+        let is_over = |bar: &Bar| bar.flags.has(BarFlags::CLOSED) || bar.start.plus(interval.span) <= view.stamp.as_of;
+        let open = bars.pop_if(|bar| !is_over(bar));
+        bars.drain(..bars.len().saturating_sub(count));
+        view.bars.clear();
+        Found { closed: bars, open, view }
+    }
+}
