@@ -64,10 +64,15 @@ def flat(name, close, volume):
     return bars(name, close, close, close, close, numpy.broadcast_to(volume, close.shape))
 
 
+def walks(chance):
+    """What nothing is hard about."""
+    return [around(f"walk {number}", walk(chance), chance) for number in range(3)]
+
+
 def made(seed):
     """Everything that is not captured."""
     chance = numpy.random.default_rng(seed)
-    found = [around(f"walk {number}", walk(chance), chance) for number in range(3)]
+    found = walks(chance)
     found.append(around("ticks", numpy.round(walk(chance, step=0.002), 1), chance, 0.0))
     for scale in (1e-6, 1e9):
         found.append(around(f"walk at {scale:g}", walk(chance, start=scale), chance))

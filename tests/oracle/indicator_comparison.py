@@ -50,6 +50,7 @@ NOISY = {"mama", "stochrsi"}
 SHAKEN, SHAKES = (1e-14, 1e-13, 1e-12, 1e-11), 12
 # The same to see how well inputs that are rounded determine an output, and how far that may reach.
 ROUNDED, ROUNDINGS, NEIGHBOURS, DECISION = 2.0**-52, 2, 10, 1e-3
+PERTURBED = 2  # settings that are tried with noise
 CHOICES_MAX = 20  # a whole parameter from 0 to no more than this is a choice, not a period
 
 
@@ -100,6 +101,7 @@ class Verdict:
 
     def __init__(self, function):
         self.name, self.source = function["function"], function["source"]
+        self.outputs = function["outputs"]
         self.warmup = None  # with the default parameters
         self.peers, self.refused = collections.Counter(), collections.Counter()
         self.cases = self.values = self.unsettled = self.beyond = 0
@@ -221,16 +223,17 @@ class Comparison:
 
     def run(self, made):
         self.learn_degrees(made[0])
-        for params in settings(self.function):
-            for bars in made:
-                try:
+        # Noise shows anywhere, and makes every case one for the judge.
+        chosen = settings(self.function)[: PERTURBED if self.noise else None]
+        for params in chosen:
+            try:
+                for bars in made:
                     case = Case(self, params, bars)
                     case.compare()
                     if bars is made[0] and not self.hangs_on_noise(params):
                         case.compare_definition()
-                except Refused as error:
-                    self.verdict.refused[str(error)] += 1
-                    break
+            except Refused as error:
+                self.verdict.refused[str(error)] += 1
 
     def has_peer(self):
         return indicator_talib.has(self.name) or self.name in indicator_reference.FUNCTIONS
