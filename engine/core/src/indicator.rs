@@ -5,7 +5,11 @@
 //! nothing once it is made. Where TA-Lib has a function of that name its definition is used, value for value from the
 //! first output on; where it has none the function names its source.
 //!
-//! Statistics are `f64`: [`real`] is the door from prices and quantities, and nothing leads back.
+//! Of the crate `ta` its exponential average is used, begun with the mean as TA-Lib's is; so are all averages made of
+//! it. Its RSI, ATR and CCI are not TA-Lib's; its simple average, deviation and Bollinger bands keep bare running sums, and
+//! its extremes go through the whole window each time: these are our own.
+//!
+//! Statistics are `f64`: [`crate::expression::real`] is the door from prices and quantities, and nothing leads back.
 
 mod adaptive;
 mod average;
