@@ -1,5 +1,6 @@
 //! How fast tools answer 32 readers while the market runs, and what that costs the engine; and how fast one is
-//! answered over standard input and output. These measure: alone on the machine, by `tests/run`.
+//! answered over standard input and output. These measure, alone on the machine, by `tests/run`: every answer must be
+//! one and no data may be lost; how fast it is, is told beside what is aimed at.
 
 use crate::binary::{self, command};
 use crate::cases;
@@ -18,8 +19,6 @@ const CALLS_PER_S_MIN: f64 = 5_000.0;
 const P99_MAX: Duration = Duration::from_millis(15);
 /// Of the medians of `tidegate mcp` and a bare server.
 const STDIO_RATIO_MAX: f64 = 1.2;
-/// How far beyond an aim a shared machine may be before something is wrong.
-const TOLERANCE: u32 = 5;
 /// Calls over standard input and output.
 const STDIO_CALLS: usize = 2_000;
 
@@ -162,7 +161,6 @@ fn thirty_two_readers_beside_a_running_market() {
         without.0, with.0, without.1, with.1
     );
     assert_eq!(served.status()["gaps"], json!(0), "readers cost no data");
-    assert!(rate * f64::from(TOLERANCE) >= CALLS_PER_S_MIN && p99 <= P99_MAX * TOLERANCE);
 }
 
 /// The times of calls, one after the other, to a server on standard input and output.
@@ -212,5 +210,4 @@ fn one_reader_over_standard_input_and_output() {
         show(&bare)
     );
     println!("stdio is {ratio:.2} times bare rmcp (aim {STDIO_RATIO_MAX} or less)");
-    assert!(ratio <= STDIO_RATIO_MAX * f64::from(TOLERANCE));
 }
