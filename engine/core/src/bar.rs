@@ -216,6 +216,21 @@ impl BarSeries {
         self.bars.iter()
     }
 
+    /// The newest bar.
+    pub fn newest(&self) -> Option<&Bar> {
+        self.bars.back()
+    }
+
+    /// The first bar that ends after `until`.
+    pub(crate) fn first_ending_after(&self, until: Nanos) -> Option<&Bar> {
+        self.bars.get(self.bars.partition_point(|bar| bar.start.plus(self.span) <= until))
+    }
+
+    /// True where no bar that began after `at` has had to make room.
+    pub(crate) fn reaches_back_to(&self, at: Nanos) -> bool {
+        self.bars.len() < self.bars_max || self.bars.front().is_none_or(|oldest| oldest.start <= at)
+    }
+
     /// A series of the newest `bars_max` bars of this one.
     #[must_use]
     pub fn latest(&self, bars_max: usize) -> BarSeries {

@@ -161,6 +161,7 @@ impl Engine {
         }
         observer.before(&self.market, seq, ts);
         let end = self.market.apply(ts, input)?;
+        self.market.number_firings(seq);
         (self.seq, self.ts) = (seq, ts);
         observer.after(&self.market, Stamped { seq, ts, input, end });
         Ok(())

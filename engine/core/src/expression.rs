@@ -11,10 +11,12 @@
 mod evaluator;
 mod operator;
 mod program;
+pub(crate) mod words;
 
-pub use evaluator::Evaluator;
+pub use evaluator::{Evaluator, State, StateError};
 pub use operator::Operator;
 pub use program::{Program, Series};
+pub use words::WordsError;
 
 use crate::bar::{Bar, Interval};
 use crate::indicator::{Function, Indicator, IndicatorError};

@@ -2,7 +2,7 @@
 //! the nearest head, without what came before.
 //!
 //! A head is a run of frames: a `Define` and a [`HEAD_KIND`] frame for each stream, in the order of
-//! dense ids. Frames of a head have no `seq` of their own; they say how things stood before the
+//! dense ids, and an `Attach` for each standing condition. Frames of a head have no `seq` of their own; they say how things stood before the
 //! segment's first input.
 
 use crate::bar::{Bar, BarFlags, BarSeries, INTERVALS};
@@ -42,6 +42,9 @@ pub fn put_head(market: &Market, ts: Nanos, out: &mut Vec<u8>) {
         put_input(ts, &Input::Define { id, instrument }, out);
         put_frame(ts, (HEAD_KIND, HEAD_VERSION), out, |out| put_stream(id, stream, out));
     }
+    for condition in market.conditions() {
+        put_input(ts, &Input::Attach(Box::new(condition.clone())), out);
+    }
 }
 
 /// Applies one frame of a head to a market that has seen only the frames before it.
@@ -50,7 +53,10 @@ pub fn put_head(market: &Market, ts: Nanos, out: &mut Vec<u8>) {
 /// [`HeadError`] where the frame cannot be read or does not fit the market.
 pub fn restore_frame(market: &mut Market, frame: &Frame<'_>) -> Result<(), HeadError> {
     if frame.kind != HEAD_KIND {
-        market.apply(frame.ts, &frame.input()?)?;
+        match frame.input()? {
+            Input::Attach(condition) => market.restore_condition(&condition)?,
+            input => drop(market.apply(frame.ts, &input)?),
+        }
         return Ok(());
     }
     if !(1..=HEAD_VERSION).contains(&frame.version) {

@@ -4,6 +4,7 @@
 //! never renumbered. Kinds 1–63 are market events, 64–127 the other inputs of this crate; other
 //! crates number theirs from 128.
 
+use crate::condition::Condition;
 use crate::event::{Body, Event, Family, Flags, Side};
 use crate::instrument::{Instrument, InstrumentId, OptionRight, Settlement, Terms};
 use crate::price::{Price, Qty};
@@ -113,6 +114,10 @@ pub enum Input {
     Gap(Gap),
     /// A deadline passed.
     Time,
+    /// A standing condition, with what it has seen, is attached.
+    Attach(Box<Condition>),
+    /// The standing condition with this number is detached.
+    Detach(u64),
     /// What this run of the engine is: its version and the hash of its configuration.
     Config { hash: [u8; 32], seed: u64, version: String },
 }
@@ -140,6 +145,9 @@ const STATE: u16 = 65;
 const GAP: u16 = 66;
 const TIME: u16 = 67;
 const CONFIG: u16 = 68;
+// 69 is the head's.
+const ATTACH: u16 = 70;
+const DETACH: u16 = 71;
 
 /// Longest text in a `Define` or `Config`, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
@@ -156,6 +164,8 @@ impl Input {
             Input::State { .. } => STATE,
             Input::Gap(_) => GAP,
             Input::Time => TIME,
+            Input::Attach(_) => ATTACH,
+            Input::Detach(_) => DETACH,
             Input::Config { .. } => CONFIG,
         }
     }
@@ -166,7 +176,7 @@ impl Input {
             Input::Event(event) => Some(event.id),
             Input::Define { id, .. } | Input::State { id, .. } => Some(*id),
             Input::Gap(gap) => gap.id,
-            Input::Time | Input::Config { .. } => None,
+            Input::Time | Input::Attach(_) | Input::Detach(_) | Input::Config { .. } => None,
         }
     }
 
@@ -203,6 +213,8 @@ impl Input {
                 out.put_u64_le(gap.to);
             }
             Input::Time => {}
+            Input::Attach(condition) => out.put_slice(&condition.encode()),
+            Input::Detach(id) => out.put_u64_le(*id),
             Input::Config { hash, seed, version } => {
                 out.put_slice(hash);
                 out.put_u64_le(*seed);
@@ -233,6 +245,8 @@ impl Input {
             },
             GAP => Input::Gap(decode_gap(&mut from)?),
             TIME => Input::Time,
+            ATTACH => Input::Attach(Box::new(from.condition()?)),
+            DETACH => Input::Detach(from.get(Buf::try_get_u64_le)?),
             CONFIG => {
                 let mut hash = [0; 32];
                 from.get(|bytes| bytes.try_copy_to_slice(&mut hash))?;
@@ -373,6 +387,11 @@ impl<'a> Decoder<'a> {
             i64::MIN => Ok(None),
             raw => read(raw).map(Some).ok_or(self.field(field)),
         }
+    }
+
+    /// A condition takes up all the bytes that there are.
+    fn condition(&mut self) -> Result<Condition, DecodeError> {
+        Condition::decode(std::mem::take(&mut self.bytes)).map_err(|_| self.field("condition"))
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, DecodeError> {

@@ -75,6 +75,7 @@ fn the_layout_of_every_input_is_fixed() {
             "ffffffff 01 01 0800000000000000 0900000000000000".to_owned(),
         ),
         (Input::Time, 67, String::new()),
+        (Input::Detach(0x1234), 71, "3412000000000000".to_owned()),
         (
             Input::Config { hash: [0xab; 32], seed: 1, version: "0.1".to_owned() },
             68,
@@ -164,7 +165,7 @@ fn values_without_a_meaning_are_refused_by_name() {
 proptest! {
     #[test]
     fn any_bytes_give_an_input_or_an_error(
-        kind in prop_oneof![0u16..70, any::<u16>()],
+        kind in prop_oneof![0u16..72, any::<u16>()],
         bytes in proptest::collection::vec(any::<u8>(), 0..120),
     ) {
         if let Ok(input) = Input::decode(kind, VERSION, &bytes) {

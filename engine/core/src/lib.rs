@@ -4,6 +4,7 @@
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
 //! - [`indicator`]: functions of series, one value at a time. [`expression`]: trees of them, compiled and evaluated.
+//! - [`condition`]: expressions that the engine evaluates as bars close.
 //! - [`microstructure`]: what the order book and the trades tell, event by event.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
@@ -14,6 +15,7 @@
 pub mod bar;
 pub mod board;
 pub mod book;
+pub mod condition;
 mod deadlines;
 pub mod digest;
 pub mod engine;

@@ -1,6 +1,7 @@
 //! The always-current model: every stream of every instrument, changed by inputs alone.
 
 use crate::bar::INTERVALS;
+use crate::condition::{Condition, Conditions, Firing};
 use crate::deadlines::Deadlines;
 use crate::digest::instrument_part;
 use crate::event::{Body, Event, Family};
@@ -58,6 +59,9 @@ pub enum ApplyError {
     /// [`Bounds::instruments_max`] is reached.
     #[error("more than {0} instruments in one tape")]
     TooMany(usize),
+    /// [`Market::has_room_for`] would have told.
+    #[error("condition {0} cannot be attached: its number is taken, there are too many, or its bars are gone")]
+    BadAttach(u64),
 }
 
 /// What has been applied since this market was made.
@@ -98,6 +102,7 @@ pub struct Market {
     deadlines: Deadlines,
     changed: Changed,
     open_messages: usize,
+    conditions: Conditions,
 }
 
 impl Market {
@@ -111,6 +116,7 @@ impl Market {
             deadlines: Deadlines::default(),
             changed: Changed::default(),
             open_messages: 0,
+            conditions: Conditions::default(),
         }
     }
 
@@ -144,8 +150,20 @@ impl Market {
     /// # Errors
     /// [`ApplyError`] where the input does not fit this market; nothing has changed then.
     pub fn apply(&mut self, ts: Nanos, input: &Input) -> Result<Option<MessageEnd>, ApplyError> {
+        let end = match input {
+            Input::Event(event) => self.apply_event(ts, event)?,
+            other => {
+                self.apply_other(ts, other)?;
+                None
+            }
+        };
+        self.conditions.on_input(ts, end, &self.streams);
+        Ok(end)
+    }
+
+    fn apply_other(&mut self, ts: Nanos, input: &Input) -> Result<(), ApplyError> {
         match input {
-            Input::Event(event) => return self.apply_event(ts, event),
+            Input::Event(_) | Input::Config { .. } => {}
             Input::Define { id, instrument } => self.define(*id, instrument)?,
             Input::State { id, family, fact } => {
                 let healed = self.change(*id, |stream| stream.learn(*family, *fact))?;
@@ -153,9 +171,48 @@ impl Market {
             }
             Input::Gap(gap) => self.lose(gap)?,
             Input::Time => self.pass(ts)?,
-            Input::Config { .. } => {}
+            Input::Attach(condition) if self.has_room_for(condition) => {
+                self.conditions.attach((**condition).clone(), ts, &self.streams);
+            }
+            Input::Attach(condition) => return Err(ApplyError::BadAttach(condition.id())),
+            Input::Detach(id) => self.conditions.detach(*id),
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Whether a standing condition can be attached: there is room, its number is free, and its instruments' bars reach
+    /// back to where it was primed.
+    pub fn has_room_for(&self, condition: &Condition) -> bool {
+        self.conditions.has_room_for(condition, &self.streams)
+    }
+
+    /// Puts back a standing condition that [`Market::conditions`] told.
+    pub(crate) fn restore_condition(&mut self, condition: &Condition) -> Result<(), ApplyError> {
+        if !self.has_room_for(condition) {
+            return Err(ApplyError::BadAttach(condition.id()));
+        }
+        self.conditions.restore(condition.clone(), &self.streams);
+        Ok(())
+    }
+
+    /// The standing conditions.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter()
+    }
+
+    /// How many standing conditions there are.
+    pub fn conditions_len(&self) -> usize {
+        self.conditions.len()
+    }
+
+    /// The next firing of a standing condition that has not been told, if any.
+    pub fn poll_firing(&mut self) -> Option<Firing> {
+        self.conditions.poll_firing()
+    }
+
+    /// Numbers the firings of the input that was applied last.
+    pub(crate) fn number_firings(&mut self, seq: u64) {
+        self.conditions.number(seq);
     }
 
     fn apply_event(&mut self, ts: Nanos, event: &Event) -> Result<Option<MessageEnd>, ApplyError> {
@@ -206,6 +263,8 @@ impl Market {
                 for index in 0..self.streams.len() {
                     self.change(InstrumentId(index as u32), Stream::suspend)?;
                 }
+                // Whoever waited for one has to ask again, and learns what was missed.
+                self.conditions.clear();
             }
         }
         self.counters.gaps += 1;
@@ -224,7 +283,8 @@ impl Market {
     /// The next moment at which something happens by the passing of time alone. Whoever merges the
     /// inputs puts [`Input::Time`] with this time before the first input at or past it.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        self.deadlines.next().map(|(_, deadline)| deadline)
+        let of_streams = self.deadlines.next().map(|(_, deadline)| deadline);
+        of_streams.into_iter().chain(self.conditions.due()).min()
     }
 
     /// Hands over every stream that changed since it was handed over last, each once. One amid a venue
@@ -254,6 +314,7 @@ impl Market {
         self.deadlines.clear();
         self.changed = Changed::default();
         self.open_messages = 0;
+        self.conditions.clear();
     }
 
     /// The digest of everything applied: see [`crate::digest`].

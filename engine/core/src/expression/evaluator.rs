@@ -5,6 +5,7 @@ use super::{Operator, Row, row};
 use crate::bar::Bar;
 use crate::indicator::window::Window;
 use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A program with what it has seen.
@@ -21,6 +22,28 @@ pub struct Evaluator {
     closed: Vec<bool>,
 }
 
+/// What an evaluator has seen, for [`Evaluator::restore`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    values: Vec<f64>,
+    memories: Vec<Remembered>,
+}
+
+/// A memory as it is written down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Remembered {
+    Nothing,
+    Past(Window),
+    Since(f64),
+    Count(Window),
+    Call(Vec<u8>),
+}
+
+/// A state that belongs to another program, or is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a state of this program")]
+pub struct StateError;
+
 /// What a step remembers.
 #[derive(Clone, Debug)]
 enum Memory {
@@ -31,6 +54,34 @@ enum Memory {
     /// 1 where it was true; how many of them are.
     Count(Window, u32),
     Call(Box<Indicator>),
+}
+
+impl Memory {
+    fn state(&self) -> Remembered {
+        match self {
+            Memory::Nothing => Remembered::Nothing,
+            Memory::Past(past) => Remembered::Past(past.clone()),
+            Memory::Since(since) => Remembered::Since(*since),
+            Memory::Count(window, _) => Remembered::Count(window.clone()),
+            Memory::Call(indicator) => Remembered::Call(indicator.state()),
+        }
+    }
+
+    /// Goes on from a state of a memory of the same kind and size.
+    fn restore(&mut self, state: Remembered) -> Result<(), StateError> {
+        match (self, state) {
+            (Memory::Nothing, Remembered::Nothing) => {}
+            (Memory::Past(past), Remembered::Past(old)) if old.capacity() == past.capacity() => *past = old,
+            (Memory::Since(since), Remembered::Since(old)) => *since = old,
+            (Memory::Count(window, count), Remembered::Count(old)) if old.capacity() == window.capacity() => {
+                *count = old.iter().filter(|&is_true| is_true == 1.0).count() as u32;
+                *window = old;
+            }
+            (Memory::Call(indicator), Remembered::Call(old)) => indicator.restore(&old).map_err(|_| StateError)?,
+            _ => return Err(StateError),
+        }
+        Ok(())
+    }
 }
 
 impl Evaluator {
@@ -54,6 +105,28 @@ impl Evaluator {
         let mut evaluator = Evaluator { program, memories, values, closed };
         evaluator.work(|step| step.series.is_none());
         evaluator
+    }
+
+    /// An evaluator that goes on, bit for bit, from what one of the same program had seen between two evaluations.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn restore(program: Arc<Program>, state: State) -> Result<Evaluator, StateError> {
+        let mut evaluator = Evaluator::new(program);
+        let State { values, memories } = state;
+        if values.len() != evaluator.values.len() || memories.len() != evaluator.memories.len() {
+            return Err(StateError);
+        }
+        for (memory, state) in evaluator.memories.iter_mut().zip(memories) {
+            memory.restore(state)?;
+        }
+        evaluator.values = values;
+        Ok(evaluator)
+    }
+
+    /// What it has seen.
+    pub fn state(&self) -> State {
+        State { values: self.values.clone(), memories: self.memories.iter().map(Memory::state).collect() }
     }
 
     /// The program.
