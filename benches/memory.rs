@@ -28,7 +28,7 @@ fn about(mut input: Input, number: u32) -> Input {
             *id = InstrumentId(number);
             instrument.key = format!("BINANCE:{number}");
         }
-        Input::Time | Input::Config { .. } => {}
+        Input::Time | Input::Attach(_) | Input::Detach(_) | Input::Config { .. } => {}
     }
     input
 }

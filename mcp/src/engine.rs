@@ -5,6 +5,9 @@
 //! questions is bounded, and at most one is answered between two steps.
 
 mod board_view;
+mod commands;
+
+pub use commands::{Command, NoRoom};
 
 use crate::live::StagesView;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
@@ -166,6 +169,8 @@ pub enum Question {
     Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
     /// What are the bars of this one, of the interval with this position?
     Bars(InstrumentId, usize, oneshot::Sender<BarsView>),
+    /// No question: something to do.
+    Command(Command),
     /// No question: the thread is to end.
     Stop,
 }
@@ -307,6 +312,7 @@ impl Questions {
     pub fn next_now(&self) -> Asked {
         match self.0.try_recv() {
             Ok(Question::Stop) | Err(TryRecvError::Disconnected) => Asked::Stop,
+            Ok(Question::Command(command)) => Asked::Command(command),
             Ok(question) => Asked::Question(question),
             Err(TryRecvError::Empty) => Asked::Nothing,
         }
@@ -322,6 +328,7 @@ impl Questions {
         };
         match question {
             Ok(Question::Stop) | Err(RecvTimeoutError::Disconnected) => Asked::Stop,
+            Ok(Question::Command(command)) => Asked::Command(command),
             Ok(question) => Asked::Question(question),
             Err(RecvTimeoutError::Timeout) => Asked::Nothing,
         }
@@ -334,6 +341,8 @@ pub enum Asked {
     Nothing,
     /// An answer.
     Question(Question),
+    /// Something done.
+    Command(Command),
     /// That it ends.
     Stop,
 }
@@ -362,7 +371,7 @@ impl Question {
                     drop(reply.send(bars(stream, stamp, interval)));
                 }
             }
-            Question::Stop => {}
+            Question::Command(_) | Question::Stop => {}
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::server::Facade;
 use crate::tools::{unavailable, wrong_expression};
 use crate::wire::Refusal;
 use std::sync::Arc;
+use tidegate_core::condition::{Condition, ConditionError, SETTLE};
 use tidegate_core::expression::{Evaluator, Expr, Kind, Program, Series, row};
-use tidegate_core::{Bar, BarFlags, Interval, Nanos};
+use tidegate_core::{Bar, BarFlags, InstrumentId, Interval, Nanos};
 use tidegate_history::expression::{Reader, TextError};
 
 /// Most bars that one question is answered from at a time: 100 MB.
@@ -19,6 +20,8 @@ const STEPS_MAX: usize = 100_000_000;
 /// Expressions over bars of one interval, compiled together.
 pub struct Compiled {
     program: Arc<Program>,
+    expressions: Vec<Expr>,
+    interval: Interval,
     /// Of each expression, what its values are.
     pub kinds: Vec<Kind>,
     /// Instruments that expressions name, by their numbers.
@@ -35,6 +38,8 @@ pub struct Values {
     pub live: Option<Vec<Option<f64>>>,
     /// Start of the first bar that was used, of each series of the program.
     pub primed_from: Vec<Option<Nanos>>,
+    /// Start of the newest closed bar of the instrument itself that lacks trades.
+    pub incomplete_at: Option<Nanos>,
     /// Whose bars they are: what the engine said of the instrument itself.
     pub view: BarsView,
 }
@@ -62,7 +67,20 @@ impl Compiled {
         }
         let kinds = expressions.iter().map(Expr::kind).collect();
         let is_live = expressions.iter().any(Expr::is_live);
-        Ok(Compiled { program: Arc::new(Program::compile(&expressions, interval)), kinds, others, is_live })
+        let program = Arc::new(Program::compile(&expressions, interval));
+        Ok(Compiled { program, expressions, interval, kinds, others, is_live })
+    }
+
+    /// Refuses where the expression at `at`, given as `field`, is of another kind.
+    ///
+    /// # Errors
+    /// A refusal that says which it must be.
+    pub fn expect(&self, at: usize, field: &str, text: &str, want: Kind) -> Result<(), Refusal> {
+        if self.kinds[at] == want {
+            return Ok(());
+        }
+        let error = TextError { message: format!("it must be {want}"), column: 1, nearest: None };
+        Err(wrong_expression(field, text, &error))
     }
 
     /// The bars that are used, those of the base first.
@@ -86,17 +104,7 @@ impl Compiled {
         until: Nanos,
         rows: usize,
     ) -> Result<Vec<Values>, Refusal> {
-        let mut of_series = Vec::new();
-        for (series, wanted) in self.program.series().iter().zip(self.program.bars_wanted()) {
-            let other = series.instrument.and_then(|number| self.others.get(usize::from(number)));
-            let asked: Vec<&Named> = other.map_or_else(|| instruments.iter().collect(), |other| vec![other]);
-            // One that starts later has not ended by then; one more, as the last may be open.
-            let to = Nanos::new(until.raw().saturating_sub(series.interval.span.raw()).saturating_add(1));
-            let range = (Nanos::new(i64::MIN), to);
-            let found = bars::latest(facade, &asked, series.interval, range, wanted + 1).await?;
-            of_series
-                .push(found.into_iter().map(|found| Found::of(found, series.interval, wanted)).collect::<Vec<_>>());
-        }
+        let of_series = self.find(facade, instruments, until).await?;
         let (program, live) = (Arc::clone(&self.program), self.is_live && until == Nanos::new(i64::MAX));
         let count = instruments.len();
         let evaluate = move || {
@@ -109,6 +117,49 @@ impl Compiled {
         };
         let evaluated = tokio::task::spawn_blocking(evaluate).await;
         evaluated.map_err(|_| unavailable("evaluation_failed", "The evaluation was given up; see the log.", false))
+    }
+
+    /// The closed bars that each series begins with, of each of `instruments`, or once where they are another's.
+    async fn find(&self, facade: &Facade, instruments: &[Named], until: Nanos) -> Result<Vec<Vec<Found>>, Refusal> {
+        let mut of_series = Vec::new();
+        for (series, wanted) in self.program.series().iter().zip(self.program.bars_wanted()) {
+            let other = series.instrument.and_then(|number| self.others.get(usize::from(number)));
+            let asked: Vec<&Named> = other.map_or_else(|| instruments.iter().collect(), |other| vec![other]);
+            // One that starts later has not ended by then; one more, as the last may be open.
+            let to = Nanos::new(until.raw().saturating_sub(series.interval.span.raw()).saturating_add(1));
+            let range = (Nanos::new(i64::MIN), to);
+            let found = bars::latest(facade, &asked, series.interval, range, wanted + 1).await?;
+            of_series
+                .push(found.into_iter().map(|found| Found::of(found, series.interval, wanted)).collect::<Vec<_>>());
+        }
+        Ok(of_series)
+    }
+
+    /// The first expression as a standing condition of the engine on `instrument`, the others told with it; primed, and
+    /// numbered at random. Beside it what the engine said of the instrument.
+    ///
+    /// # Errors
+    /// A refusal where the engine or the store does not answer, or it remembers too much.
+    pub async fn standing(&self, facade: &Facade, instrument: &Named) -> Result<(Condition, BarsView), Refusal> {
+        let found = self.find(facade, std::slice::from_ref(instrument), Nanos::new(i64::MAX)).await?;
+        let found: Vec<Found> = found.into_iter().filter_map(|mut found| found.pop()).collect();
+        let ids: Vec<InstrumentId> = [instrument].into_iter().chain(&self.others).map(|(id, _)| *id).collect();
+        let random = getrandom::u64().map_err(|error| {
+            unavailable("no_random_number", &format!("The system gives no random numbers: {error}."), true)
+        })?;
+        let (expressions, interval) = (self.expressions.clone(), self.interval);
+        let prime = move || {
+            let as_of = found.iter().map(|found| found.view.stamp.as_of).min().unwrap_or_default();
+            let bars: Vec<&[Bar]> = found.iter().map(|found| found.closed.as_slice()).collect();
+            let mut condition = Condition::new(random, &expressions, interval, &ids)?;
+            condition.prime(&bars, as_of.since(SETTLE))?;
+            Ok((condition, found[0].view.clone()))
+        };
+        let primed = tokio::task::spawn_blocking(prime).await.unwrap_or(Err(ConditionError::Bytes));
+        primed.map_err(|error: ConditionError| {
+            let message = format!("This condition cannot be watched: {error}.");
+            Refusal { field: Some("condition".to_owned()), ..unavailable("too_much", &message, false) }
+        })
     }
 
     /// How many instruments can be evaluated at once.
@@ -155,7 +206,9 @@ fn values(program: &Arc<Program>, found: &[&Found], is_live: bool, rows: usize) 
         evaluator.values().collect()
     });
     let primed_from = bars.iter().map(|bars| bars.first().map(|bar| bar.start)).collect();
-    Values { rows: shown, live, primed_from, view: found[0].view.clone() }
+    let incomplete = bars[0].iter().rev().find(|bar| bar.flags.has(BarFlags::INCOMPLETE));
+    let incomplete_at = incomplete.map(|bar| bar.start);
+    Values { rows: shown, live, primed_from, incomplete_at, view: found[0].view.clone() }
 }
 
 /// Bars of one series.

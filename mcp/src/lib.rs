@@ -36,4 +36,5 @@ pub mod same_version;
 pub mod server;
 pub mod stdio;
 pub mod tools;
+pub mod waits;
 pub mod wire;

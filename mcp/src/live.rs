@@ -15,12 +15,14 @@ use crate::engine::{EngineClient, Questions};
 use crate::playback::Watch;
 use anyhow::Context;
 use engine_thread::LiveEngine;
+pub use engine_thread::tell_firings;
 use ring_sink::RingSink;
 use stages::Stages;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use tidegate_core::condition::Firing;
 use tidegate_core::{
     BoardReader, BoardWriter, Engine, Inlets, Input, Instrument, InstrumentId, Market, Nanos, Price, RingConsumer,
     RingProducer, board, ring,
@@ -142,7 +144,7 @@ impl Live {
         self.board.clone()
     }
 
-    /// Starts the engine's thread and every connection; these live as long as the current runtime.
+    /// Starts the engine's thread, which tells `firings`, and every connection; these live as long as the current runtime.
     ///
     /// # Errors
     /// Where a thread or an HTTP client is not to be had.
@@ -151,6 +153,7 @@ impl Live {
         connections: Vec<Connection>,
         client: &EngineClient,
         questions: Questions,
+        firings: mpsc::Sender<Firing>,
     ) -> anyhow::Result<Running> {
         let (resnapshots, wanted) = mpsc::channel(REQUESTS_MAX);
         let (mut rings, mut joints, mut routes) = (Vec::new(), Vec::new(), Routes::default());
@@ -175,7 +178,7 @@ impl Live {
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let _alive = alive;
             let decode_errors = started.recv()?;
-            LiveEngine { engine, inlets, watch, board, resnapshots, decode_errors, stages }.run(&questions)
+            LiveEngine { engine, inlets, watch, board, resnapshots, firings, decode_errors, stages }.run(&questions)
         })?;
         client.wake(thread.thread().clone());
         let mut decode_errors = Vec::new();

@@ -5,7 +5,7 @@
 //! 2026-07-28 state their version with every request.
 
 use crate::data_folder::VERSION;
-use crate::data_folder::clients::Keys;
+use crate::data_folder::clients::{Keys, Principal};
 use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
@@ -15,10 +15,12 @@ use crate::members::Members;
 use crate::metrics::{Metrics, scrape};
 use crate::same_version::same_version;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
+use crate::waits::Waits;
 use crate::wire::Run;
 use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use rmcp::model::{
@@ -83,20 +85,33 @@ pub struct Facade {
     pub history: Option<HistoryReader>,
     /// Since when it answers.
     pub started: Instant,
+    /// Who waits for what.
+    pub waits: Arc<Waits>,
     /// What was called, for `/metrics`.
     pub metrics: Arc<Metrics>,
     tools: Arc<[Tool]>,
 }
 
 impl Facade {
-    /// A facade that answers from `engine` about the instruments in `directory`.
-    pub fn new(engine: EngineClient, directory: Arc<Directory>, run: Run) -> Facade {
+    /// A facade that answers from `engine`, with its `waits`, about the instruments in `directory`.
+    pub fn new(engine: EngineClient, waits: Arc<Waits>, directory: Arc<Directory>, run: Run) -> Facade {
         let tools = ToolName::ALL.map(ToolName::definition);
         // A name more or less is no reason not to serve; a test holds the built-in files right.
         let members = Arc::new(Members::built_in().unwrap_or_default());
         let sessions = Arc::new(Sessions::built_in().unwrap_or_default());
         let (run, started, metrics) = (Arc::new(run), Instant::now(), Arc::default());
-        Facade { engine, directory, run, members, sessions, history: None, started, metrics, tools: tools.into() }
+        Facade {
+            engine,
+            directory,
+            run,
+            members,
+            sessions,
+            history: None,
+            started,
+            waits,
+            metrics,
+            tools: tools.into(),
+        }
     }
 
     /// Answers about the past as well.
@@ -158,7 +173,7 @@ impl ServerHandler for Facade {
             self.metrics.called(NO_TOOL, true, began.elapsed());
             return Err(unknown_tool(&request.name, &self.envelope().await));
         };
-        let mut result = self.call(tool, request.arguments.unwrap_or_default()).await;
+        let mut result = self.call(tool, request.arguments.unwrap_or_default(), &caller(&context)).await;
         self.count(tool.name(), &result, began);
         if is_sessionless_era(&context) {
             sign(&mut result.meta);
@@ -237,6 +252,12 @@ fn identity() -> Implementation {
 fn sign(meta: &mut Option<MetaObject>) {
     const KEY: &str = "io.modelcontextprotocol/serverInfo";
     meta.get_or_insert_default().insert(KEY.to_owned(), json!({ "name": NAME, "version": VERSION }));
+}
+
+/// Who the guard has let in; without one, as in a process that serves itself alone, the program.
+fn caller(context: &RequestContext<RoleServer>) -> Principal {
+    let known = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Principal>());
+    known.cloned().unwrap_or_else(Principal::program)
 }
 
 fn is_sessionless_era(context: &RequestContext<RoleServer>) -> bool {

@@ -18,9 +18,11 @@ mod presets;
 mod schema;
 mod screen_instruments;
 mod table;
+mod wait_for;
 
 pub(crate) use arguments::wrong_expression;
 
+use crate::data_folder::clients::Principal;
 use crate::engine::EngineUnavailable;
 use crate::server::Facade;
 use crate::wire::{Data, Envelope, Mode, Refusal, Run, object};
@@ -55,11 +57,13 @@ pub enum ToolName {
     GetStatus,
     /// Which instruments fulfil a condition.
     ScreenInstruments,
+    /// When a condition becomes true.
+    WaitFor,
 }
 
 impl ToolName {
     /// All tools, in the order of their names: lists are deterministic.
-    pub const ALL: [ToolName; 8] = [
+    pub const ALL: [ToolName; 9] = [
         ToolName::AnalyzeLiquidity,
         ToolName::ComputeIndicators,
         ToolName::FindInstruments,
@@ -68,6 +72,7 @@ impl ToolName {
         ToolName::GetQuotes,
         ToolName::GetStatus,
         ToolName::ScreenInstruments,
+        ToolName::WaitFor,
     ];
 
     /// The tool that a caller names.
@@ -86,6 +91,7 @@ impl ToolName {
             ToolName::GetQuotes => "get_quotes",
             ToolName::GetStatus => "get_status",
             ToolName::ScreenInstruments => "screen_instruments",
+            ToolName::WaitFor => "wait_for",
         }
     }
 
@@ -100,6 +106,7 @@ impl ToolName {
             ToolName::GetQuotes => get_quotes::definition(),
             ToolName::GetStatus => get_status::definition(),
             ToolName::ScreenInstruments => screen_instruments::definition(),
+            ToolName::WaitFor => wait_for::definition(),
         };
         Tool::new(self.name(), description, fields(input))
             .with_title(title)
@@ -124,8 +131,8 @@ impl Answer {
 }
 
 impl Facade {
-    /// Answers a call; a refusal is an answer too, marked as an error.
-    pub async fn call(&self, tool: ToolName, arguments: JsonObject) -> CallToolResult {
+    /// Answers a call of `caller`; a refusal is an answer too, marked as an error.
+    pub async fn call(&self, tool: ToolName, arguments: JsonObject, caller: &Principal) -> CallToolResult {
         let arguments = Arguments::new(arguments);
         let answered = match tool {
             ToolName::AnalyzeLiquidity => analyze_liquidity::call(self, arguments).await,
@@ -136,6 +143,7 @@ impl Facade {
             ToolName::GetQuotes => get_quotes::call(self, arguments).await,
             ToolName::GetStatus => get_status::call(self, arguments).await,
             ToolName::ScreenInstruments => screen_instruments::call(self, arguments).await,
+            ToolName::WaitFor => wait_for::call(self, arguments, caller).await,
         };
         match answered {
             Ok(answer) => result(CallToolResult::success, answer.text, answer.structured),

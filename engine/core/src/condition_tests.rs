@@ -397,6 +397,18 @@ fn a_condition_is_written_as_ever() {
         hex(&simple.encode()),
         "ac0202316d0100010302000300000000000000f83f040a02010002000003000000000000f87f000000000000f83f000000000000f87f03000000"
     );
+    for (input, kind, expect) in [
+        (Input::Detach(0x1234), 71, "3412000000000000".to_owned()),
+        (Input::Attach(Box::new(simple.clone())), 70, hex(&simple.encode())),
+    ] {
+        let mut bytes = Vec::new();
+        input.encode(&mut bytes);
+        assert_eq!((input.kind(), hex(&bytes)), (kind, expect));
+        assert_eq!(Input::decode(kind, 1, &bytes), Ok(input));
+        assert!((0..bytes.len()).all(|end| Input::decode(kind, 1, &bytes[..end]).is_err()));
+        bytes.push(0);
+        assert!(Input::decode(kind, 1, &bytes).is_err());
+    }
     let mut all = blake3::Hasher::new();
     for operator in Operator::ALL {
         for count in 1..=3 {

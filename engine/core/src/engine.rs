@@ -1,6 +1,7 @@
 //! The one place where inputs get their place in the total order and are applied.
 
 use crate::board::BoardWriter;
+use crate::condition::Condition;
 use crate::event::Family;
 use crate::frame::{Frame, RESTART_STRIDE, SEQ_LIMIT};
 use crate::head::{HeadError, restore_frame};
@@ -129,6 +130,20 @@ impl Engine {
             self.step(self.seq + 1, deadline.max(self.ts), &Input::Time, observer)?;
         }
         Ok(())
+    }
+
+    /// Attaches a standing condition that is on no tape: of a market that is itself played from one. False where there
+    /// is no room for it.
+    pub fn attach_unrecorded(&mut self, condition: Box<Condition>) -> bool {
+        let is_attached = self.market.apply(self.ts, &Input::Attach(condition)).is_ok();
+        self.market.number_firings(self.seq);
+        is_attached
+    }
+
+    /// Detaches what [`Engine::attach_unrecorded`] attached.
+    pub fn detach_unrecorded(&mut self, id: u64) {
+        // Nothing is refused that is taken out.
+        let _ = self.market.apply(self.ts, &Input::Detach(id));
     }
 
     /// Publishes every stream that changed since the last time and is not amid a venue message. Always to the same

@@ -55,7 +55,9 @@ pub fn restore_frame(market: &mut Market, frame: &Frame<'_>) -> Result<(), HeadE
     if frame.kind != HEAD_KIND {
         match frame.input()? {
             Input::Attach(condition) => market.restore_condition(&condition)?,
-            input => drop(market.apply(frame.ts, &input)?),
+            input => {
+                market.apply(frame.ts, &input)?;
+            }
         }
         return Ok(());
     }

@@ -75,7 +75,6 @@ fn the_layout_of_every_input_is_fixed() {
             "ffffffff 01 01 0800000000000000 0900000000000000".to_owned(),
         ),
         (Input::Time, 67, String::new()),
-        (Input::Detach(0x1234), 71, "3412000000000000".to_owned()),
         (
             Input::Config { hash: [0xab; 32], seed: 1, version: "0.1".to_owned() },
             68,

@@ -17,8 +17,10 @@ use tidegate_mcp::data_folder::DataFolder;
 use tidegate_mcp::directory::Directory;
 use tidegate_mcp::live::{Live, WhenFull};
 use tidegate_mcp::server::{Facade, serve_http};
+use tidegate_mcp::waits::{FIRINGS_MAX, Waits};
 use tidegate_mcp::wire::{Data, Mode, Run};
 use tidegate_mcp::{engine, listen};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main(worker_threads = 2)]
@@ -30,11 +32,14 @@ async fn main() -> anyhow::Result<()> {
     let live = Live::open(config.clone(), &data.join("tape"), 0, Arc::clone(&directory), WhenFull::Lose)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
-    let _running = live.start(Vec::new(), &client, questions)?;
-    let run = Run { name: "conformance".to_owned(), mode: Mode::Paper, data: Data::Simulated };
-    let handler = Fixtures::new(Facade::new(client, directory, run))?;
-    let listener = listen::bind(([127, 0, 0, 1], 0).into()).await?;
+    let (tell, firings) = mpsc::channel(FIRINGS_MAX);
+    let _running = live.start(Vec::new(), &client, questions, tell)?;
     let bearer = root.bearer()?;
+    let waits = Waits::new(client.clone(), bearer.expose());
+    tokio::spawn(Arc::clone(&waits).run(firings));
+    let run = Run { name: "conformance".to_owned(), mode: Mode::Paper, data: Data::Simulated };
+    let handler = Fixtures::new(Facade::new(client, waits, directory, run))?;
+    let listener = listen::bind(([127, 0, 0, 1], 0).into()).await?;
     writeln!(stdout(), "http://{}/mcp {}", listener.local_addr()?, bearer.expose())?;
     serve_http(listener, handler, Router::new(), root.keys()?, CancellationToken::new()).await
 }

@@ -28,7 +28,8 @@ impl Principal {
         Principal("local:cli".into())
     }
 
-    fn client(name: &str) -> Principal {
+    /// A client of that name.
+    pub(crate) fn named(name: &str) -> Principal {
         Principal(format!("local:{name}").into())
     }
 }
@@ -192,7 +193,7 @@ impl Keys {
             let stamp = stamp(&client.path)?;
             match read_bearer(&client.path) {
                 Ok(bearer) => Some(Known {
-                    principal: Principal::client(&client.name),
+                    principal: Principal::named(&client.name),
                     hash: blake3::hash(bearer?.expose().as_bytes()),
                     path: client.path,
                     stamp,

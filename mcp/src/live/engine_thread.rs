@@ -3,14 +3,15 @@
 #![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
 
 use crate::clock;
-use crate::engine::{Asked, Questions, Shown};
+use crate::engine::{Asked, Command, NoRoom, Questions, Shown, Stamp};
 use crate::live::stages::Stages;
 use crate::playback::Watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tidegate_core::{BoardWriter, Effect, Engine, Inlets, InstrumentId, Nanos};
+use tidegate_core::condition::Firing;
+use tidegate_core::{BoardWriter, Effect, Engine, Inlets, Input, InstrumentId, Nanos};
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::mpsc;
 
@@ -29,6 +30,8 @@ pub struct LiveEngine {
     pub board: BoardWriter,
     /// Which books need a new snapshot: to whoever knows their connection.
     pub resnapshots: mpsc::Sender<InstrumentId>,
+    /// Which standing conditions have become true: to whoever knows who waits for them.
+    pub firings: mpsc::Sender<Firing>,
     /// Messages that could not be read, by connection.
     pub decode_errors: Vec<Arc<AtomicU64>>,
     /// How long everything takes.
@@ -54,6 +57,7 @@ impl LiveEngine {
                     tracing::warn!("instrument id {}: too many requests for snapshots wait", id.0);
                 }
             }
+            tell_firings(&mut self.engine, &self.firings);
             // A message that is there in part: the rest of it is on its way.
             let asked = if self.engine.market().is_message_open() { Asked::Nothing } else { questions.next_now() };
             match asked {
@@ -63,10 +67,27 @@ impl LiveEngine {
                     question.answer(&self.shown(now));
                     self.stages.answered(began.elapsed());
                 }
+                Asked::Command(command) => self.obey(now, command)?,
                 Asked::Nothing if applied == 0 => self.sleep(),
                 Asked::Nothing => {}
             }
         }
+    }
+
+    fn obey(&mut self, now: Nanos, command: Command) -> anyhow::Result<()> {
+        match command {
+            Command::Attach(condition, reply) => {
+                let has_room = self.engine.market().has_room_for(&condition);
+                if has_room {
+                    self.engine.input(now, &Input::Attach(condition), &mut self.watch)?;
+                }
+                let stamp = Stamp { seq: self.engine.seq(), as_of: self.engine.ts() };
+                // Whoever asked may have gone: its lease ends all the same.
+                let _ = reply.send(has_room.then_some(stamp).ok_or(NoRoom));
+            }
+            Command::Detach(id) => self.engine.input(now, &Input::Detach(id), &mut self.watch)?,
+        }
+        Ok(())
     }
 
     /// Goes on with the tape after a time in which the disk could not keep up.
@@ -107,6 +128,14 @@ impl LiveEngine {
             .next_deadline()
             .map(|deadline| Duration::from_nanos(u64::try_from(deadline.since(clock::now()).raw()).unwrap_or(0)));
         thread::park_timeout(wait.map_or(SLEEP_MAX, |wait| wait.min(SLEEP_MAX)));
+    }
+}
+
+/// Tells what has become true; what there is no room for waits in the engine.
+pub fn tell_firings(engine: &mut Engine, firings: &mpsc::Sender<Firing>) {
+    while let Ok(place) = firings.try_reserve() {
+        let Some(firing) = engine.market_mut().poll_firing() else { return };
+        place.send(firing);
     }
 }
 

@@ -29,6 +29,7 @@ fn live(questions_max: usize) -> (RingProducer, engine::EngineClient, BoardReade
         watch: Watch::default(),
         board: writer,
         resnapshots: mpsc::channel(1).0,
+        firings: mpsc::channel(1).0,
         decode_errors: Vec::new(),
         stages: Stages::new().unwrap(),
     };

@@ -1,11 +1,11 @@
 //! `screen_instruments`: which instruments fulfil a condition, ranked, with the values that made it so.
 
+use super::Answer;
 use super::arguments::Arguments;
 use super::compute_indicators::{EXPRESSION_CHARS_MAX, shown};
 use super::get_bars::second;
 use super::schema::output_schema;
 use super::table::Table;
-use super::{Answer, wrong_expression};
 use crate::bars::Named;
 use crate::expressions::{Compiled, Values};
 use crate::server::Facade;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidegate_core::expression::Kind;
 use tidegate_core::{INTERVALS, Interval, Nanos};
-use tidegate_history::expression::{TextError, compared};
+use tidegate_history::expression::compared;
 
 const MATCHES_MAX: usize = 50;
 const MATCHES_DEFAULT: usize = 10;
@@ -132,15 +132,9 @@ impl Screen {
             .chain(compared.iter().map(|text| ("condition", text.as_str())))
             .collect();
         let compiled = Compiled::read(&texts, interval, &facade.directory)?;
-        let want = |field: &str, text: &str, at: usize, want: Kind| {
-            let is_right = compiled.kinds[at] == want;
-            let message = format!("it must be {want}");
-            let error = TextError { message, column: 1, nearest: None };
-            if is_right { Ok(()) } else { Err(wrong_expression(field, text, &error)) }
-        };
-        want("condition", condition, 0, Kind::Condition)?;
+        compiled.expect(0, "condition", condition, Kind::Condition)?;
         if let Some(text) = rank_by {
-            want("rank_by", text, 1, Kind::Number)?;
+            compiled.expect(1, "rank_by", text, Kind::Number)?;
         }
         let columns = texts.iter().skip(1).map(|(_, text)| Cow::Owned((*text).to_owned())).collect();
         Ok(Screen { compiled, columns, rank: rank_by.map(|_| 1) })

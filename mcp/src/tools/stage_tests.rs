@@ -2,9 +2,10 @@
 
 use crate::directory::Directory;
 use crate::directory::tests::btcusdt;
-use crate::engine::{Asked, Shown, questions};
+use crate::engine::{Asked, Command, Shown, Stamp, questions};
 use crate::history::HistoryReader;
 use crate::server::Facade;
+use crate::waits::Waits;
 use crate::wire::{Data, Mode, Run};
 use std::path::Path;
 use std::sync::Arc;
@@ -94,15 +95,26 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
     thread::spawn(move || {
         // It lives as long as there is somebody to ask.
         let _folder = folder;
-        while let Asked::Question(question) = questions.next_within(None) {
-            let as_of = NOW.plus(Nanos::new(12_000_000));
-            let shown =
-                Shown { engine: &engine, as_of, playing: false, decode_errors: 0, recorder: None, stages: None };
-            question.answer(&shown);
+        let as_of = NOW.plus(Nanos::new(12_000_000));
+        loop {
+            match questions.next_within(None) {
+                Asked::Question(question) => {
+                    let engine = &engine;
+                    let shown = Shown { engine, as_of, playing: false, decode_errors: 0, recorder: None, stages: None };
+                    question.answer(&shown);
+                }
+                Asked::Command(Command::Attach(condition, reply)) => {
+                    assert!(engine.attach_unrecorded(condition));
+                    let _ = reply.send(Ok(Stamp { seq: engine.seq(), as_of }));
+                }
+                Asked::Command(Command::Detach(id)) => engine.detach_unrecorded(id),
+                Asked::Nothing | Asked::Stop => break,
+            }
         }
     });
     let run = Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded };
-    Facade::new(client, directory, run).with_history(HistoryReader::of(store, None))
+    let waits = Waits::new(client.clone(), "stage");
+    Facade::new(client, waits, directory, run).with_history(HistoryReader::of(store, None))
 }
 
 /// A store that holds 200 days of one instrument.

@@ -4,6 +4,7 @@
 use super::checker;
 use super::stage::stage;
 use super::*;
+use crate::data_folder::clients::Principal;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -236,7 +237,7 @@ async fn a_wrong_call_names_its_field_and_its_hint_leads_to_an_answer() {
         }
         made += 1;
         let shown = || format!("{} {:.300}", call.tool.name(), Value::Object(call.arguments.clone()).to_string());
-        let refused = facade.call(call.tool, call.arguments.clone()).await;
+        let refused = facade.call(call.tool, call.arguments.clone(), &Principal::program()).await;
         let refusal = refused.structured_content.clone().unwrap();
         assert_eq!(refused.is_error, Some(true), "{}: {refusal}", shown());
         for field in ["mode", "data", "as_of", "seq", "code", "message", "field", "allowed"] {
@@ -246,7 +247,7 @@ async fn a_wrong_call_names_its_field_and_its_hint_leads_to_an_answer() {
         assert!(text.contains(refusal["field"].as_str().unwrap()) && text.len() < 2_000, "{text}");
         // A misspelt name of a required argument was one fault of two kinds; one hint heals both.
         let arguments = follow(&call, &refusal);
-        let followed = facade.call(call.tool, arguments.clone()).await;
+        let followed = facade.call(call.tool, arguments.clone(), &Principal::program()).await;
         assert_ne!(
             followed.is_error,
             Some(true),
@@ -272,7 +273,7 @@ async fn examples_of_every_argument_are_right() {
         let schema = Schema::of(tool);
         for name in schema.properties.keys() {
             let arguments = schema.right(Some(name));
-            let answer = facade.call(tool, arguments).await;
+            let answer = facade.call(tool, arguments, &Principal::program()).await;
             assert_ne!(answer.is_error, Some(true), "{} {name}: {answer:?}", tool.name());
         }
     }

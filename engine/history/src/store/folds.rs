@@ -108,7 +108,8 @@ impl Folds {
                 _ => {}
             },
             Input::Time => self.passed = ts,
-            Input::Define { .. } | Input::State { .. } | Input::Config { .. } => {}
+            Input::Define { .. } | Input::State { .. } | Input::Attach(_) | Input::Detach(_) | Input::Config { .. } => {
+            }
         }
     }
 

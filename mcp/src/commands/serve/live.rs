@@ -14,6 +14,7 @@ use crate::logs;
 use crate::past::Past;
 use crate::playback::Format;
 use crate::server::Facade;
+use crate::waits::{FIRINGS_MAX, Waits};
 use crate::wire::{Data, Mode, Run};
 use anyhow::{Context, anyhow, bail};
 use std::fs::File;
@@ -26,6 +27,7 @@ use tidegate_feeds::catalog::Catalog;
 use tidegate_feeds::credentials::Credentials;
 use tidegate_feeds::master;
 use tidegate_feeds::venue::Venue;
+use tokio::sync::mpsc;
 
 /// What is served.
 pub(super) struct Plan {
@@ -69,7 +71,9 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
-    let facade = Facade::new(client.clone(), directory, run).with_history(history.reader());
+    let (tell, firings) = mpsc::channel(FIRINGS_MAX);
+    let waits = Waits::new(client.clone(), bearer.expose());
+    let facade = Facade::new(client.clone(), Arc::clone(&waits), directory, run).with_history(history.reader());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind_or_free(options.listen, config.serve.listen).await?;
@@ -78,7 +82,8 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
             Some(exchange) => exchange.open().await.map(|(connections, at)| (connections, Some(at)))?,
             None => (plan.connections, None),
         };
-        let running = live.start(connections, &client, questions)?;
+        let running = live.start(connections, &client, questions, tell)?;
+        tokio::spawn(waits.run(firings));
         (seat.announce)(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
         let serve = |shutdown| facade.serve(listener, keys, shutdown);

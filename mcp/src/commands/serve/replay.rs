@@ -11,10 +11,12 @@ use crate::listen;
 use crate::logs;
 use crate::playback::{self, Pace, Playback, Source, Watch};
 use crate::server::Facade;
+use crate::waits::{FIRINGS_MAX, Waits};
 use crate::wire::{Data, Mode, Run};
 use std::sync::Arc;
 use std::thread;
-use tokio::sync::oneshot;
+use tidegate_core::condition::Firing;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Plays the paths through an engine and answers questions about it until it is told to stop.
@@ -39,13 +41,17 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config) -> anyhow
         playback.stop_at(until);
     }
     let (client, questions) = engine::questions(config.engine.queries_max);
-    let facade = Facade::new(client.clone(), directory, Run { name, mode: Mode::Replay, data: Data::Recorded });
+    let (tell, firings) = mpsc::channel(FIRINGS_MAX);
+    let waits = Waits::new(client.clone(), bearer.expose());
+    let run = Run { name, mode: Mode::Replay, data: Data::Recorded };
+    let facade = Facade::new(client.clone(), Arc::clone(&waits), directory, run);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind_or_free(options.listen, config.serve.listen).await?;
         let endpoint = lock.publish_endpoint(listener.local_addr()?, Mode::Replay, Data::Recorded, &bearer)?;
         say(&banner(options, &folder, &endpoint))?;
-        let engine = start(playback, Pace::new(options.speed), questions, client)?;
+        tokio::spawn(waits.run(firings));
+        let engine = start(playback, Pace::new(options.speed), questions, client, tell)?;
         engine.while_it_runs(CancellationToken::new(), |shutdown| facade.serve(listener, keys, shutdown)).await
     })
 }
@@ -71,12 +77,13 @@ fn start(
     pace: Pace,
     questions: Questions,
     client: EngineClient,
+    firings: mpsc::Sender<Firing>,
 ) -> anyhow::Result<EngineThread<()>> {
     let (alive, ended) = oneshot::channel::<()>();
     let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
         // Dropped when the thread ends, however it ends: that wakes whoever waits for it.
         let _alive = alive;
-        let playback = playback::run(playback, pace, &questions)?;
+        let playback = playback::run(playback, pace, &questions, &firings)?;
         playback.finish().map(|_| ())
     })?;
     Ok(EngineThread { client, thread, ended })
