@@ -17,3 +17,4 @@ mod serving;
 mod stdio_client;
 mod storing;
 mod succession;
+mod waiting;

@@ -13,7 +13,7 @@ use tempfile::tempdir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the simulated market at a hundred times its pace.
-fn start(data: &Path) -> (Child, Client) {
+pub fn start(data: &Path) -> (Child, Client) {
     let mut process = command(data)
         .args(["serve", "--listen", "127.0.0.1:0", "--rate", "10000"])
         .stdout(Stdio::piped())

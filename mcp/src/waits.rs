@@ -2,13 +2,13 @@
 //!
 //! The engine watches on between two calls, and for [`LEASE`] after the last one; what becomes true meanwhile is kept
 //! here. A handle says what was waited for and since when, so that it is good for more than the lease: the recording
-//! answers then. It is sealed: nobody but the one it was given to can use it, and nobody can change it.
+//! answers then. It is sealed: nobody but the one it was given to can use it, for nothing but what was waited for, and
+//! nobody can change it.
 
 use crate::data_folder::clients::Principal;
 use crate::engine::{EngineClient, EngineUnavailable, NoRoom, Stamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,8 +25,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const HELD_MAX: usize = 64;
 /// Most calls that wait at a time, of all clients: half of the places for requests.
 const WAITING_MAX: usize = 32;
-/// Longest handle that is looked at, in bytes.
-const HANDLE_BYTES_MAX: usize = 4_096;
 const SEAL_BYTES: usize = 16;
 
 /// Firings on their way here: more than there can be conditions.
@@ -47,17 +45,9 @@ struct Held {
     fired: watch::Sender<Option<Firing>>,
 }
 
-/// What was waited for, by whom, and since when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where a wait left off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
-    /// Whose it is.
-    pub principal: String,
-    /// Key of the instrument, with its source.
-    pub instrument: String,
-    /// The condition's text.
-    pub condition: String,
-    /// Name of the interval.
-    pub interval: String,
     /// The condition's number in the engine.
     pub id: u64,
     /// Up to here nothing had happened: the end of a bar, in nanoseconds.
@@ -165,31 +155,36 @@ impl Waits {
         Ok(Some(Wait { waits: Arc::clone(self), id, fired: held.fired.subscribe() }))
     }
 
-    /// A handle as its owner gets it.
-    pub fn seal(&self, handle: &Handle) -> String {
-        let text = serde_json::to_vec(handle).unwrap_or_default();
-        let mut bytes = self.tag(&text).to_vec();
-        bytes.extend_from_slice(&text);
+    /// A handle as its owner gets it: good for them, and for what `asked` says.
+    pub fn seal(&self, handle: &Handle, owner: &Principal, asked: &[&str]) -> String {
+        let Handle { id, until, primed_from } = *handle;
+        // The lowest number is no time that ever was.
+        let handle = [id, until as u64, primed_from.unwrap_or(i64::MIN) as u64].map(u64::to_le_bytes).concat();
+        let mut bytes = self.tag(&handle, owner, asked).to_vec();
+        bytes.extend_from_slice(&handle);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What a handle says; `None` where it is not one of this folder's, or another's.
-    pub fn open(&self, sealed: &str, principal: &Principal) -> Option<Handle> {
-        if sealed.len() > HANDLE_BYTES_MAX {
-            return None;
-        }
+    /// What a handle says; `None` where it is not one of this folder's, is somebody else's, or for something else.
+    pub fn open(&self, sealed: &str, owner: &Principal, asked: &[&str]) -> Option<Handle> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (tag, text) = bytes.split_at_checked(SEAL_BYTES)?;
-        if !bool::from(tag.ct_eq(&self.tag(text))) {
-            return None;
-        }
-        let handle: Handle = serde_json::from_slice(text).ok()?;
-        (handle.principal == principal.to_string()).then_some(handle)
+        let (tag, handle) = bytes.split_at_checked(SEAL_BYTES)?;
+        let is_ours = bool::from(tag.ct_eq(&self.tag(handle, owner, asked)));
+        let mut numbers = handle.chunks_exact(8).filter_map(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+        let (id, until, from) = (numbers.next()?, numbers.next()? as i64, numbers.next()? as i64);
+        is_ours.then_some(Handle { id, until, primed_from: Some(from).filter(|&from| from != i64::MIN) })
     }
 
-    fn tag(&self, text: &[u8]) -> [u8; SEAL_BYTES] {
+    fn tag(&self, handle: &[u8], owner: &Principal, asked: &[&str]) -> [u8; SEAL_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let owner = owner.to_string();
+        for part in [handle, owner.as_bytes()].into_iter().chain(asked.iter().map(|part| part.as_bytes())) {
+            // Lengths keep parts apart.
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
         let mut tag = [0; SEAL_BYTES];
-        tag.copy_from_slice(&blake3::keyed_hash(&self.key, text).as_bytes()[..SEAL_BYTES]);
+        tag.copy_from_slice(&hasher.finalize().as_bytes()[..SEAL_BYTES]);
         tag
     }
 }

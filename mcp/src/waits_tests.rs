@@ -105,28 +105,23 @@ async fn attach_to_nobody(waits: &Arc<Waits>) -> Result<(Wait, Stamp), NotWatche
 #[tokio::test]
 async fn a_handle_is_good_for_its_owner_alone_and_as_it_is() {
     let (waits, ..) = waits();
-    let handle = Handle {
-        principal: "local:ada".to_owned(),
-        instrument: "NSE:INFY@SIM".to_owned(),
-        condition: "close > 1".to_owned(),
-        interval: "1m".to_owned(),
-        id: u64::MAX,
-        until: -1,
-        primed_from: None,
-    };
-    let sealed = waits.seal(&handle);
-    assert_eq!(waits.open(&sealed, &principal("ada")), Some(handle.clone()));
-    assert_eq!(waits.open(&sealed, &principal("eve")), None);
+    let handle = Handle { id: u64::MAX, until: -1, primed_from: Some(5) };
+    let asked = ["NSE:INFY@SIM", "close > 1", "1m"];
+    let (ada, eve) = (principal("ada"), principal("eve"));
+    let sealed = waits.seal(&handle, &ada, &asked);
+    assert_eq!(waits.open(&sealed, &ada, &asked), Some(handle));
+    assert_eq!(waits.open(&sealed, &eve, &asked), None);
+    assert_eq!(waits.open(&sealed, &ada, &["NSE:INFY@SIM", "close > 1", "5m"]), None, "of another question");
     let (other, _) = questions(1);
-    assert_eq!(Waits::new(other.clone(), "other").open(&sealed, &principal("ada")), None, "of another folder");
-    assert_eq!(Waits::new(other, "secret").open(&sealed, &principal("ada")), Some(handle), "of another process");
+    assert_eq!(Waits::new(other.clone(), "other").open(&sealed, &ada, &asked), None, "of another folder");
+    assert_eq!(Waits::new(other, "secret").open(&sealed, &ada, &asked), Some(handle), "of another process");
     let mut bytes = URL_SAFE_NO_PAD.decode(&sealed).unwrap();
     for at in 0..bytes.len() {
         bytes[at] ^= 1;
-        assert_eq!(waits.open(&URL_SAFE_NO_PAD.encode(&bytes), &principal("ada")), None);
+        assert_eq!(waits.open(&URL_SAFE_NO_PAD.encode(&bytes), &ada, &asked), None);
         bytes[at] ^= 1;
     }
     for text in ["", "é", &"A".repeat(100_000)] {
-        assert_eq!(waits.open(text, &principal("ada")), None);
+        assert_eq!(waits.open(text, &ada, &asked), None);
     }
 }

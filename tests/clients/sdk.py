@@ -31,6 +31,7 @@ TOOLS = [
     "get_quotes",
     "get_status",
     "screen_instruments",
+    "wait_for",
 ]
 MODERN = "2026-07-28"
 INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")

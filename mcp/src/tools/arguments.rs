@@ -233,12 +233,22 @@ impl Arguments {
 
     /// Where an earlier answer to the same question `scope` ended, if given.
     pub fn cursor(&self, name: &str, scope: &[&str]) -> Result<Option<String>, Refusal> {
+        self.opaque(name, "wrong_cursor", |text| cursor::open(text, scope))
+    }
+
+    /// What an earlier answer to the same arguments gave to be passed on, if given; `open` knows whether it is that.
+    pub fn opaque<T>(
+        &self,
+        name: &str,
+        wrong_code: &'static str,
+        open: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
-        let after = value.as_str().and_then(|text| cursor::open(text, scope));
-        let code = if value.is_string() { "wrong_cursor" } else { "wrong_type" };
+        let opened = value.as_str().and_then(open);
+        let code = if value.is_string() { wrong_code } else { "wrong_type" };
         let message = format!("{name} is none that was given for these arguments; leave it out to begin anew.");
-        let allowed = "the cursor of an answer to the same arguments, unchanged".to_owned();
-        after.map(Some).ok_or_else(|| wrong(code, name, &message, value, allowed))
+        let allowed = format!("the {name} of an answer to the same arguments, unchanged");
+        opened.map(Some).ok_or_else(|| wrong(code, name, &message, value, allowed))
     }
 
     /// The refusal of a value that is right by itself, and wrong beside the others or for this instrument.

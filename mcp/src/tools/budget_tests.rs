@@ -66,6 +66,10 @@ async fn default_answers_and_the_largest_ones_are_within_their_caps() {
         (ToolName::GetQuotes, json!({ "instruments": [btc, "BINANCE:ETHUSDT", "BINANCE-COINM:BTCUSD_PERP"] })),
         (ToolName::GetStatus, json!({})),
         (ToolName::ScreenInstruments, json!({ "condition": "close > sma(20)", "interval": "1d" })),
+        (
+            ToolName::WaitFor,
+            json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close < sma(20) and rsi(14) < 99", "interval": "1d" }),
+        ),
     ] {
         check(&facade, tool, arguments, DEFAULT_TOKENS_MAX).await;
     }

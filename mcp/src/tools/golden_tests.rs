@@ -63,6 +63,16 @@ fn calls() -> Vec<(ToolName, &'static str, Value)> {
             json!({ "condition": "rsi(14) > 30 and close > 100", "interval": "1d", "rank_by": "roc(10)" }),
         ),
         (ToolName::ScreenInstruments, "_refused", json!({ "condition": "rsi(14)", "interval": "1d" })),
+        (
+            ToolName::WaitFor,
+            "",
+            json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close < sma(5)", "interval": "1d" }),
+        ),
+        (
+            ToolName::WaitFor,
+            "_refused",
+            json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close < 0", "interval": "1d", "handle": "AAAA" }),
+        ),
     ]
 }
 

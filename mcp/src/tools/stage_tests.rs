@@ -4,6 +4,7 @@ use crate::directory::Directory;
 use crate::directory::tests::btcusdt;
 use crate::engine::{Asked, Command, Shown, Stamp, questions};
 use crate::history::HistoryReader;
+use crate::live::tell_firings;
 use crate::server::Facade;
 use crate::waits::Waits;
 use crate::wire::{Data, Mode, Run};
@@ -15,6 +16,7 @@ use tidegate_core::{
     Market, Nanos, Price, Qty, Settlement, Side, Stamped,
 };
 use tidegate_history::store::Store;
+use tokio::sync::mpsc;
 
 const NOW: Nanos = Nanos::new(1_723_118_400_000_000_000);
 const CENT: i64 = 10_000_000;
@@ -90,6 +92,7 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         }
     }
     let (client, questions) = questions(64);
+    let (tell, firings) = mpsc::channel(8);
     let folder = tempfile::tempdir().unwrap();
     let store = store_days(folder.path(), &instruments(0)[1]);
     thread::spawn(move || {
@@ -110,10 +113,12 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
                 Asked::Command(Command::Detach(id)) => engine.detach_unrecorded(id),
                 Asked::Nothing | Asked::Stop => break,
             }
+            tell_firings(&mut engine, &tell);
         }
     });
     let run = Run { name: "monday".to_owned(), mode: Mode::Replay, data: Data::Recorded };
     let waits = Waits::new(client.clone(), "stage");
+    tokio::spawn(Arc::clone(&waits).run(firings));
     Facade::new(client, waits, directory, run).with_history(HistoryReader::of(store, None))
 }
 

@@ -26,7 +26,6 @@ use tidegate_history::expression::compared;
 
 const WAIT_S_MAX: usize = 25;
 const WAIT_S_DEFAULT: usize = 20;
-const HANDLE_CHARS_MAX: usize = 4_096;
 /// Values told beside the condition.
 const COMPARED_MAX: usize = 6;
 /// Recorded bars that are looked through where the engine did not watch.
@@ -57,15 +56,16 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "type": "object",
         "properties": {
             "instrument": instrument(),
-            "condition": { "type": "string", "description": "Expression", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["close > sma(20)"] },
+            "condition": { "type": "string", "description": "Expression", "maxLength": EXPRESSION_CHARS_MAX, "examples": ["live.close > 50000"] },
             "interval": { "type": "string", "enum": INTERVALS.map(|interval| interval.name), "description": "Bar" },
             "wait_s": { "type": "integer", "minimum": 1, "maximum": WAIT_S_MAX, "default": WAIT_S_DEFAULT, "description": "Patience", "examples": [1] },
-            "handle": { "type": "string", "description": "Alone: wait on", "maxLength": HANDLE_CHARS_MAX }
+            "handle": { "type": "string", "description": "Wait on" }
         },
+        "required": ["instrument", "condition", "interval"],
         "additionalProperties": false
     });
     let description = "Waits until a condition (expressions: see compute_indicators) is true, at once where it is. Not fired: \
-                       call again with the handle alone; nothing is missed between. Example: {\"instrument\": \
+                       call again with the handle added; nothing is missed between. Example: {\"instrument\": \
                        \"BINANCE:BTCUSDT\", \"condition\": \"crosses_above(ema(12), ema(26))\", \"interval\": \"1m\"}.";
     ("Wait", description, input, output_schema::<Waited>("fired"))
 }
@@ -80,6 +80,13 @@ struct Asked {
     texts: Vec<String>,
     /// The handle it came with.
     handle: Option<Handle>,
+}
+
+impl Asked {
+    /// What a handle is bound to.
+    fn scope(&self) -> [String; 3] {
+        [self.instrument.1.to_string(), self.condition.clone(), self.interval.name.to_owned()]
+    }
 }
 
 /// That it has become true.
@@ -124,44 +131,20 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Princip
 }
 
 fn read(facade: &Facade, arguments: &Arguments, caller: &Principal) -> Result<Asked, Refusal> {
-    if !arguments.has("handle") {
-        let instrument = arguments.instrument("instrument", &facade.directory)?;
-        let condition = arguments.expression("condition", EXPRESSION_CHARS_MAX)?;
-        return compile(facade, instrument, condition, arguments.interval("interval")?, None);
-    }
-    if let Some(other) = ["instrument", "condition", "interval"].into_iter().find(|name| arguments.has(name)) {
-        let message = format!("The handle says what is waited for: leave {other} out, or the handle.");
-        return Err(arguments.unfit("conflicting_argument", other, &message, "handle alone".to_owned()));
-    }
-    let sealed = arguments.text("handle", HANDLE_CHARS_MAX)?;
-    let handle = facade.waits.open(sealed, caller);
-    let known = handle.and_then(|handle| {
-        let instrument = facade.directory.resolve(&handle.instrument)?;
-        let interval = INTERVALS.into_iter().find(|interval| interval.name == handle.interval)?;
-        Some((instrument, interval, handle))
-    });
-    let Some((instrument, interval, handle)) = known else {
-        let message = "handle must be the one of an earlier answer to you, unchanged; leave it out to begin anew.";
-        return Err(arguments.unfit("wrong_handle", "handle", message, "a handle of an earlier answer".to_owned()));
-    };
-    let condition = handle.condition.clone();
-    compile(facade, instrument, &condition, interval, Some(handle))
-}
-
-fn compile(
-    facade: &Facade,
-    instrument: Named,
-    condition: &str,
-    interval: Interval,
-    handle: Option<Handle>,
-) -> Result<Asked, Refusal> {
-    let mut texts = vec![condition.to_owned()];
-    texts.extend(compared(condition).into_iter().take(COMPARED_MAX));
+    let instrument = arguments.instrument("instrument", &facade.directory)?;
+    let condition = arguments.expression("condition", EXPRESSION_CHARS_MAX)?.to_owned();
+    let interval = arguments.interval("interval")?;
+    let mut texts = vec![condition.clone()];
+    texts.extend(compared(&condition).into_iter().take(COMPARED_MAX));
     let fields: Vec<(&str, &str)> = texts.iter().map(|text| ("condition", text.as_str())).collect();
     let compiled = Compiled::read(&fields, interval, &facade.directory)?;
-    compiled.expect(0, "condition", condition, Kind::Condition)?;
+    compiled.expect(0, "condition", &condition, Kind::Condition)?;
     compiled.instruments_max("condition")?;
-    Ok(Asked { instrument, condition: condition.to_owned(), interval, compiled, texts, handle })
+    let mut asked = Asked { instrument, condition, interval, compiled, texts, handle: None };
+    let scope = asked.scope();
+    let open = |sealed: &str| facade.waits.open(sealed, caller, &scope.each_ref().map(|part| &**part));
+    asked.handle = arguments.opaque("handle", "wrong_handle", open)?;
+    Ok(asked)
 }
 
 /// What the recorded bars say since the last answer, where there was one.
@@ -209,16 +192,9 @@ async fn waited(
     let quotes = quotes(facade, asked).await?;
     // A bar that has just ended may not have been taken yet.
     let until = quotes.stamp.as_of.since(SETTLE).since(SETTLE);
-    let handle = Handle {
-        principal: caller.to_string(),
-        instrument: asked.instrument.1.to_string(),
-        condition: asked.condition.clone(),
-        interval: asked.interval.name.to_owned(),
-        id: wait.id(),
-        until: until.raw(),
-        primed_from: primed_from.map(Nanos::raw),
-    };
-    answer(facade, asked, recorded, primed_from, Some(facade.waits.seal(&handle))).await
+    let handle = Handle { id: wait.id(), until: until.raw(), primed_from: primed_from.map(Nanos::raw) };
+    let sealed = facade.waits.seal(&handle, caller, &asked.scope().each_ref().map(|part| &**part));
+    answer(facade, asked, recorded, primed_from, Some(sealed)).await
 }
 
 async fn quotes(facade: &Facade, asked: &Asked) -> Result<QuotesView, Refusal> {

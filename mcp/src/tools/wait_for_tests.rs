@@ -14,7 +14,7 @@ fn said(result: &CallToolResult) -> &Value {
 #[tokio::test]
 async fn what_is_true_already_is_told_at_once() {
     let facade = stage(0, 3);
-    let arguments = json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close > sma(3)", "interval": "1d" });
+    let arguments = json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close < sma(3)", "interval": "1d" });
     let result = ask(&facade, arguments).await;
     let said = said(&result);
     assert_eq!((&said["fired"], &said["seen_by"], &said["handle"]), (&json!(true), &json!("bars"), &Value::Null));
@@ -23,24 +23,27 @@ async fn what_is_true_already_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_true_gives_a_handle_that_stands_alone() {
+async fn what_is_not_true_gives_a_handle_for_the_same_question() {
     let facade = stage(0, 3);
-    let arguments = json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close < 0", "interval": "1d", "wait_s": 1 });
-    let first = ask(&facade, arguments).await;
+    let of = |condition: &str| json!({ "instrument": "BINANCE:ETHUSDT", "condition": condition, "interval": "1d" });
+    let with = |mut arguments: Value, name: &str, value: Value| {
+        arguments[name] = value;
+        arguments
+    };
+    let first = ask(&facade, with(of("close < 0"), "wait_s", json!(1))).await;
     assert_eq!((&said(&first)["fired"], &said(&first)["values"]), (&json!(false), &json!({})));
-    let handle = said(&first)["handle"].as_str().unwrap();
+    let handle = said(&first)["handle"].clone();
+    let far = "lag(close, 9000) + lag(close, 9001) + lag(close, 9002) + lag(close, 9003) > 0";
     for (arguments, field) in [
-        (json!({ "handle": handle, "interval": "1d" }), "interval"),
-        (json!({ "handle": format!("{handle}A") }), "handle"),
-        (json!({ "handle": "é".repeat(5_000) }), "handle"),
-        (json!({ "instrument": "BINANCE:ETHUSDT", "condition": "close", "interval": "1d" }), "condition"),
-        (
-            json!({ "instrument": "BINANCE:ETHUSDT", "condition": "lag(close, 9000) + lag(close, 9001) + lag(close, 9002) + lag(close, 9003) > 0", "interval": "1d" }),
-            "condition",
-        ),
-        (json!({}), "instrument"),
+        (with(of("close < 1"), "handle", handle.clone()), "handle"),
+        (with(of("close < 0"), "handle", json!("é".repeat(5_000))), "handle"),
+        (of("close"), "condition"),
+        (of(far), "condition"),
     ] {
         let refused = ask(&facade, arguments.clone()).await;
         assert_eq!((refused.is_error, &said(&refused)["field"]), (Some(true), &json!(field)), "{arguments}");
     }
+    let again = ask(&facade, with(with(of("close < 0"), "handle", handle), "wait_s", json!(1))).await;
+    assert_eq!(said(&again)["primed_from"], said(&first)["primed_from"]);
+    assert!(said(&first)["primed_from"].is_string() && said(&again)["unwatched"].is_null());
 }

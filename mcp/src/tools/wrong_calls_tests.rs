@@ -188,7 +188,7 @@ fn is_wrong(call: &Wrong, facade: &Facade) -> bool {
         "market" => value.as_str().is_some_and(|market| !keys.iter().any(|key| key.starts_with(&format!("{market}:")))),
         "source" => value.as_str().is_some_and(|source| !["BINANCE", "SIM"].contains(&source)),
         // None of those made here was given by an answer.
-        "cursor" => true,
+        "cursor" | "handle" => true,
         _ => false,
     });
     names_nothing || checker::check(&schema.whole, &Value::Object(call.arguments.clone())).is_err()
