@@ -35,6 +35,7 @@ pub mod playback;
 pub mod same_version;
 pub mod server;
 pub mod stdio;
+pub mod streams;
 pub mod tools;
 pub mod waits;
 pub mod wire;

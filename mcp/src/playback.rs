@@ -222,5 +222,8 @@ impl Playback {
 }
 
 #[cfg(test)]
+#[path = "playback/agreement_tests.rs"]
+mod agreement;
+#[cfg(test)]
 #[path = "playback_tests.rs"]
 mod tests;

@@ -14,6 +14,7 @@ use crate::listen;
 use crate::members::Members;
 use crate::metrics::{Metrics, scrape};
 use crate::same_version::same_version;
+use crate::streams;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
 use crate::waits::Waits;
 use crate::wire::Run;
@@ -25,10 +26,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, DiscoverResult,
-    ErrorCode, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-    ServerCapabilities, ServerConfig, Tool,
+    ErrorCode, Implementation, InitializeRequestParams, InitializeResult, ListResourceTemplatesResult, ListToolsResult,
+    MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ResourcesCapability, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -139,9 +141,19 @@ impl Facade {
 
 impl ServerHandler for Facade {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(identity())
-            .with_instructions(INSTRUCTIONS)
+        ServerConfig::new(capabilities()).with_server_info(identity()).with_instructions(INSTRUCTIONS)
+    }
+
+    // Up to 2025-11-25 subscriptions live in sessions, of which there are none.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut info = self.negotiate_initialize(&request)?;
+        context.peer.set_peer_info(request);
+        info.capabilities.resources = Some(ResourcesCapability::default());
+        Ok(info)
     }
 
     async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -179,6 +191,33 @@ impl ServerHandler for Facade {
             sign(&mut result.meta);
         }
         Ok(result.into())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let result = streams::templates();
+        let result = result.with_ttl_ms(CACHE_MS).with_cache_scope(CacheScope::Private);
+        Ok(if is_sessionless_era(&context) { result } else { streams::templates() })
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        streams::read(self, &request.uri, &caller(&context)).await.map(ReadResourceResponse::from)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(streams::accepted(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let caller = caller(context.request_context());
+        streams::listen(self, context, &caller).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -242,6 +281,10 @@ pub async fn serve_http(
     let router = guarded.route("/healthz", get(|| async { "ok" }));
     listen::serve(listener, router, shutdown).await;
     Ok(())
+}
+
+fn capabilities() -> ServerCapabilities {
+    ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build()
 }
 
 fn identity() -> Implementation {

@@ -21,6 +21,7 @@ mod table;
 mod wait_for;
 
 pub(crate) use arguments::wrong_expression;
+pub(crate) use wait_for::watched_condition;
 
 use crate::data_folder::clients::Principal;
 use crate::engine::EngineUnavailable;
@@ -216,11 +217,24 @@ pub fn unknown_tool(name: &str, envelope: &Envelope) -> ErrorData {
     ErrorData::invalid_params(refusal.message.clone(), Some(refusal.structured(envelope)))
 }
 
+/// What is offered.
+const METHODS: [&str; 9] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "subscriptions/listen",
+];
+
 /// What to say to a request that is no known one: a refusal that the model sees where a tool was
 /// called with arguments that are no object, a protocol error otherwise.
 pub fn malformed_call(method: &str, params: Option<&Value>) -> Result<Refusal, ErrorData> {
-    if !["initialize", "server/discover", "ping", "tools/list", "tools/call"].contains(&method) {
-        let message = format!("Method {} is not offered; this server has tools only.", echo(method));
+    if !METHODS.contains(&method) {
+        let message = format!("Method {} is not offered; this server has tools and resources.", echo(method));
         return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
     }
     let arguments = params.and_then(|params| params.get("arguments"));

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tidegate_core::condition::{CONDITIONS_MAX, Condition, Firing};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How long a condition is watched after the last call that waited for it.
@@ -24,7 +24,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Most conditions of one client at a time.
 const HELD_MAX: usize = 64;
 /// Most calls that wait at a time, of all clients: half of the places for requests.
-const WAITING_MAX: usize = 32;
+const CALLS_MAX: usize = 32;
+/// Most streams at a time, of all clients.
+const STREAMS_MAX: usize = 32;
 const SEAL_BYTES: usize = 16;
 
 /// Firings on their way here: more than there can be conditions.
@@ -35,6 +37,8 @@ pub struct Waits {
     engine: EngineClient,
     key: [u8; 32],
     held: Mutex<BTreeMap<u64, Held>>,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 /// A condition that the engine watches for somebody.
@@ -59,7 +63,7 @@ pub struct Handle {
 /// Why a condition is not watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotWatched {
-    /// The client has as many as it may, or as many calls wait as may.
+    /// The client has as many as it may, or as many calls or streams wait as may.
     #[error("too many waits")]
     TooMany,
     /// The engine has no room for it.
@@ -75,7 +79,24 @@ impl Waits {
     /// as long as it does.
     pub fn new(engine: EngineClient, secret: &str) -> Arc<Waits> {
         let key = blake3::derive_key("tidegate 2026-11 handles of waits", secret.as_bytes());
-        Arc::new(Waits { engine, key, held: Mutex::default() })
+        let places = |most| Arc::new(Semaphore::new(most));
+        Arc::new(Waits { engine, key, held: Mutex::default(), calls: places(CALLS_MAX), streams: places(STREAMS_MAX) })
+    }
+
+    /// A place for a call that waits.
+    ///
+    /// # Errors
+    /// [`NotWatched::TooMany`].
+    pub fn call(&self) -> Result<OwnedSemaphorePermit, NotWatched> {
+        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| NotWatched::TooMany)
+    }
+
+    /// A place for a stream.
+    ///
+    /// # Errors
+    /// [`NotWatched::TooMany`].
+    pub fn stream(&self) -> Result<OwnedSemaphorePermit, NotWatched> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| NotWatched::TooMany)
     }
 
     /// Passes on what fires, and has the engine forget what nobody asks for any more, until `firings` ends.
@@ -132,7 +153,7 @@ impl Waits {
     fn hold(self: &Arc<Waits>, principal: &Principal, id: u64) -> Result<Wait, NotWatched> {
         let mut held = self.held();
         let own = held.values().filter(|held| held.principal == *principal).count();
-        if own >= HELD_MAX || waiting(&held) >= WAITING_MAX {
+        if own >= HELD_MAX {
             return Err(NotWatched::TooMany);
         }
         let (sender, fired) = watch::channel(None);
@@ -142,17 +163,11 @@ impl Waits {
     }
 
     /// Goes on with a wait whose lease has not ended; `None` where it has.
-    ///
-    /// # Errors
-    /// [`NotWatched::TooMany`].
-    pub fn resume(self: &Arc<Waits>, principal: &Principal, id: u64) -> Result<Option<Wait>, NotWatched> {
+    pub fn resume(self: &Arc<Waits>, principal: &Principal, id: u64) -> Option<Wait> {
         let mut held = self.held();
-        if waiting(&held) >= WAITING_MAX {
-            return Err(NotWatched::TooMany);
-        }
-        let Some(held) = held.get_mut(&id).filter(|held| held.principal == *principal) else { return Ok(None) };
+        let held = held.get_mut(&id).filter(|held| held.principal == *principal)?;
         held.waiting += 1;
-        Ok(Some(Wait { waits: Arc::clone(self), id, fired: held.fired.subscribe() }))
+        Some(Wait { waits: Arc::clone(self), id, fired: held.fired.subscribe() })
     }
 
     /// A handle as its owner gets it: good for them, and for what `asked` says.
@@ -189,11 +204,7 @@ impl Waits {
     }
 }
 
-fn waiting(held: &BTreeMap<u64, Held>) -> usize {
-    held.values().map(|held| held.waiting).sum()
-}
-
-/// A call that waits. Dropped, however that comes, it leaves the condition to its lease.
+/// A call or stream that waits. Dropped, however that comes, it leaves the condition to its lease.
 pub struct Wait {
     waits: Arc<Waits>,
     id: u64,
@@ -210,6 +221,12 @@ impl Wait {
     pub async fn fired(&mut self, patience: Duration) -> Option<Firing> {
         let fired = timeout(patience, self.fired.wait_for(Option::is_some)).await;
         fired.ok().and_then(Result::ok).and_then(|fired| *fired)
+    }
+
+    /// Takes a firing, if there has been one, so that the next one counts.
+    pub fn take_fired(&mut self) -> bool {
+        let held = self.waits.held();
+        held.get(&self.id).is_some_and(|held| held.fired.send_replace(None).is_some())
     }
 
     /// Nobody will come back for it: the engine forgets it.

@@ -15,6 +15,7 @@ use crate::expressions::Compiled;
 use crate::server::Facade;
 use crate::waits::{Handle, LEASE, NotWatched, Wait};
 use crate::wire::{Envelope, Refusal, age_ms, plain};
+use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -108,8 +109,9 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Princip
     arguments.only(&["instrument", "condition", "interval", "wait_s", "handle"])?;
     let patience = Duration::from_secs(arguments.whole("wait_s", 1..=WAIT_S_MAX, WAIT_S_DEFAULT)? as u64);
     let asked = read(facade, &arguments, caller)?;
+    let _place = facade.waits.call().map_err(refused)?;
     if let Some(handle) = &asked.handle
-        && let Some(wait) = facade.waits.resume(caller, handle.id).map_err(refused)?
+        && let Some(wait) = facade.waits.resume(caller, handle.id)
     {
         let primed_from = handle.primed_from.map(Nanos::new);
         return waited(facade, caller, &asked, wait, patience, Recorded::default(), primed_from).await;
@@ -128,6 +130,16 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Princip
     }
     let (wait, _) = facade.waits.attach(caller, condition).await.map_err(refused)?;
     waited(facade, caller, &asked, wait, patience, recorded, primed_from).await
+}
+
+/// Watches a condition for a stream, from now on.
+///
+/// # Errors
+/// The refusal that `wait_for` would give.
+pub(crate) async fn watched_condition(facade: &Facade, asked: JsonObject, caller: &Principal) -> Result<Wait, Refusal> {
+    let asked = read(facade, &Arguments::new(asked), caller)?;
+    let (condition, _) = asked.compiled.standing(facade, &asked.instrument).await?;
+    facade.waits.attach(caller, condition).await.map(|(wait, _)| wait).map_err(refused)
 }
 
 fn read(facade: &Facade, arguments: &Arguments, caller: &Principal) -> Result<Asked, Refusal> {
