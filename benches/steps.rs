@@ -122,7 +122,7 @@ pub fn indicators(six: &mut [Indicator; 6], bars: &[Row]) -> f64 {
         macd.update(&[close], &mut out[3]);
         bollinger.update(&[close], &mut out[4]);
         atr.update(&[high, low, close], &mut out[5][..1]);
-        total += std::hint::black_box(out).iter().map(|values| values[0]).sum::<f64>();
+        total += std::hint::black_box(&out).iter().map(|values| values[0]).sum::<f64>();
     }
     total
 }

@@ -8,8 +8,8 @@ mod others;
 mod ours;
 
 use crate::rounds::{Contender, Grid, compare, timed};
-use others::{Kand, Nautilus, Ta, Wickra, Yata};
 use benches::walk;
+use others::{Kand, Nautilus, Ta, Wickra, Yata};
 use ours::Ours;
 use std::hint::black_box;
 

@@ -63,11 +63,11 @@ impl Six for Ta {
     }
 
     fn macd(&mut self, bars: &[DataItem], at: usize) -> f64 {
-        black_box(self.macd.next(&bars[at])).macd
+        black_box(&self.macd.next(&bars[at])).macd
     }
 
     fn bollinger(&mut self, bars: &[DataItem], at: usize) -> f64 {
-        black_box(self.bollinger.next(&bars[at])).upper
+        black_box(&self.bollinger.next(&bars[at])).upper
     }
 
     fn atr(&mut self, bars: &[DataItem], at: usize) -> f64 {
@@ -90,7 +90,7 @@ const PERIOD: PeriodType = 14;
 
 /// All that an indicator of `yata` tells, its signals included; the first value.
 fn first(result: IndicatorResult) -> f64 {
-    black_box(result).value(0)
+    black_box(&result).value(0)
 }
 
 impl Six for Yata {
@@ -198,7 +198,7 @@ impl Six for Kand {
         // It tells the difference of both averages, and neither of them: the caller has to work them out once more.
         let average = |before, period| kand_of::ema::ema_inc(close, before, period, None).expect("a good period");
         self.macd = [average(fast, 12), average(slow, 26), told.1];
-        black_box(told).0
+        black_box(&told).0
     }
 
     fn bollinger(&mut self, bars: &[Row], at: usize) -> f64 {
@@ -206,7 +206,7 @@ impl Six for Kand {
         let told = kand_of::bbands::bbands_inc(bars[at].close, average, sum, squares, oldest, 20, 2.0, 2.0);
         let told = told.expect("a good period");
         self.bollinger = [told.3, told.4, told.5];
-        black_box(told).0
+        black_box(&told).0
     }
 
     fn atr(&mut self, bars: &[Row], at: usize) -> f64 {
@@ -259,11 +259,11 @@ impl Six for Wickra {
     }
 
     fn macd(&mut self, bars: &[Self::Bar], at: usize) -> f64 {
-        black_box(self.macd.update(bars[at].close)).map_or(f64::NAN, |told| told.macd)
+        black_box(&self.macd.update(bars[at].close)).as_ref().map_or(f64::NAN, |told| told.macd)
     }
 
     fn bollinger(&mut self, bars: &[Self::Bar], at: usize) -> f64 {
-        black_box(self.bollinger.update(bars[at].close)).map_or(f64::NAN, |told| told.upper)
+        black_box(&self.bollinger.update(bars[at].close)).as_ref().map_or(f64::NAN, |told| told.upper)
     }
 
     fn atr(&mut self, bars: &[Self::Bar], at: usize) -> f64 {
@@ -324,16 +324,15 @@ impl Six for Nautilus {
     fn macd(&mut self, bars: &[Row], at: usize) -> f64 {
         self.macd.update_raw(bars[at].close);
         self.signal.update_raw(self.macd.value);
-        let [macd, _, _] = black_box([self.macd.value, self.signal.value, self.macd.value - self.signal.value]);
-        macd
+        let told = [self.macd.value, self.signal.value, self.macd.value - self.signal.value];
+        black_box(&told)[0]
     }
 
     fn bollinger(&mut self, bars: &[Row], at: usize) -> f64 {
         // It means the typical price, which of one price is that price.
         let close = bars[at].close;
         self.bollinger.update_raw(close, close, close);
-        let [upper, _, _] = black_box([self.bollinger.upper, self.bollinger.middle, self.bollinger.lower]);
-        upper
+        black_box(&[self.bollinger.upper, self.bollinger.middle, self.bollinger.lower])[0]
     }
 
     fn atr(&mut self, bars: &[Row], at: usize) -> f64 {

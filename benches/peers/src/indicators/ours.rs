@@ -20,7 +20,7 @@ fn made(name: &str, params: &[f64]) -> Indicator {
 fn first<const OUT: usize>(indicator: &mut Indicator, input: &[f64]) -> f64 {
     let mut out = [f64::NAN; OUT];
     indicator.update(input, &mut out);
-    black_box(out)[0]
+    black_box(&out)[0]
 }
 
 impl Six for Ours {

@@ -3,13 +3,12 @@
 use super::adaptive::{Kama, Mama};
 use super::cascade::{Dema, T3, Tema};
 use super::kernel::{Kernel, erase};
+use super::maths::real;
 use super::weighted::{Hull, Trima, Wma};
 use super::wilder::Wilder;
 use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
-use ta::Next;
-use ta::indicators::ExponentialMovingAverage;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -184,7 +183,7 @@ impl Kernel<1, 1> for Sma {
     #[inline]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
         let sum = self.0.push(value)?;
-        Some([sum / self.0.window().capacity() as f64])
+        Some([sum / real(self.0.window().capacity())])
     }
 
     fn warmup(&self) -> usize {
@@ -192,35 +191,44 @@ impl Kernel<1, 1> for Sma {
     }
 }
 
-/// The exponential average with a weight of 2/(period + 1) for the newest value: that of the crate `ta`, which begins
-/// with the first value it is given. It is given the mean of the first `period` values, as TA-Lib's begins.
+/// The exponential average with a weight of 2/(period + 1) for the newest value: that of the crate `ta`, bit for bit, if
+/// that is given the mean of the first `period` values to begin with, as TA-Lib's begins.
+///
+/// The crate's own is read in one piece with the weight beside it, which a core cannot hand on from the half that has just
+/// been written: it takes twice as long.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ema {
-    average: ExponentialMovingAverage,
+    /// Of the newest value, and of the average before it.
+    weights: [f64; 2],
     period: usize,
-    /// Values that are still to come before the first average, and the sum of those that came.
+    /// Values that are still to come before the first average.
     missing: usize,
-    sum: f64,
+    /// Until then their sum.
+    average: f64,
 }
 
 impl Ema {
     /// Over `period` values.
     pub fn new(period: usize) -> Ema {
         let period = period.max(1);
-        // Only a period of zero is refused.
-        let average = ExponentialMovingAverage::new(period).unwrap_or_default();
-        Ema { average, period, missing: period, sum: 0.0 }
+        let weight = 2.0 / real(period + 1);
+        Ema { weights: [weight, 1.0 - weight], period, missing: period, average: 0.0 }
     }
 
     /// Takes a value; the average, once there were enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<f64> {
         if self.missing == 0 {
-            return Some(self.average.next(value));
+            self.average = self.weights[0] * value + self.weights[1] * self.average;
+            return Some(self.average);
         }
         self.missing -= 1;
-        self.sum += value;
-        (self.missing == 0).then(|| self.average.next(self.sum / self.period as f64))
+        self.average += value;
+        if self.missing > 0 {
+            return None;
+        }
+        self.average /= real(self.period);
+        Some(self.average)
     }
 }
 
@@ -284,3 +292,7 @@ impl Kernel<1, 1> for ZeroLag {
         (self.values.capacity() - 1).saturating_add(self.average.warmup())
     }
 }
+
+#[cfg(test)]
+#[path = "average_tests.rs"]
+mod tests;
