@@ -1,7 +1,7 @@
 //! A program at work: bars in, values out.
 
 use super::program::{Program, Step, Work};
-use super::{Operator, Row, row};
+use super::{Row, row};
 use crate::bar::Bar;
 use crate::indicator::window::Window;
 use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
@@ -117,14 +117,16 @@ impl Evaluator {
     fn work(&mut self, is_due: impl Fn(&Step) -> bool) {
         let Evaluator { program, memories, values, .. } = self;
         for (step, memory) in program.steps.iter().zip(memories).filter(|(step, _)| is_due(step)) {
-            let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
             let slot = step.slot as usize;
+            // Most steps are operators: they have no memory, and none is looked at.
+            if let Work::Operator(operator) = step.work {
+                let [x, y, z, ..] = step.inputs;
+                values[slot] = operator.value([x, y, z].map(|slot| values[slot as usize]));
+                continue;
+            }
+            let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
             match memory {
-                Memory::Nothing => {
-                    if let Work::Operator(operator) = step.work {
-                        values[slot] = operate(operator, &inputs);
-                    }
-                }
+                Memory::Nothing => {}
                 Memory::Past(past) => {
                     past.push(inputs[0]);
                     values[slot] = if past.is_full() { past.oldest().unwrap_or(f64::NAN) } else { f64::NAN };
@@ -143,12 +145,6 @@ impl Evaluator {
             }
         }
     }
-}
-
-#[inline]
-fn operate(operator: Operator, inputs: &[f64; INPUTS_MAX]) -> f64 {
-    let [x, y, z, ..] = *inputs;
-    operator.value([x, y, z])
 }
 
 #[inline]
