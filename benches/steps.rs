@@ -7,9 +7,10 @@ use tidegate_core::expression::{Column, Evaluator, Expr, Operator, Program, Row}
 use tidegate_core::indicator::{self, Indicator};
 use tidegate_core::{
     BoardReader, BoardWriter, Body, Book, Bounds, Engine, Inlets, Input, InstrumentId, Level, Market, Nanos,
-    RingProducer, Stamped, Top, board, ring,
+    RingProducer, Side, Stamped, Top, board, ring,
 };
 use tidegate_feeds::WireLevel;
+use tidegate_feeds::angel;
 use tidegate_feeds::binance::codec::{self, Message};
 use tidegate_feeds::kite;
 
@@ -45,6 +46,30 @@ pub fn decode_kite(frames: &[Vec<u8>]) -> (i64, usize) {
         for (_, packet) in packets {
             total = (total.0 + packet.last.map_or(0, |price| price.raw()), total.1 + 1);
         }
+    }
+    total
+}
+
+/// Decodes frames of Angel One; the sum of their last prices, and how many levels there were.
+pub fn decode_angel(frames: &[Vec<u8>]) -> (i64, usize) {
+    let mut total = (0, 0);
+    for frame in frames {
+        let (_, _, packet) = angel::codec::decode(frame).expect("a good packet");
+        let levels = packet.depth.map_or(0, |depth| depth.rows().len());
+        total = (total.0 + packet.last.map_or(0, |price| price.raw()), total.1 + levels);
+    }
+    total
+}
+
+/// Applies whole snapshots to a book, one after another; the best prices after each, summed up.
+pub fn snapshots(book: &mut Book, snapshots: &[Vec<(Side, Level)>]) -> i64 {
+    let mut total = 0i64;
+    for levels in snapshots {
+        book.clear();
+        levels.iter().for_each(|&(side, level)| book.set(side, level));
+        book.complete_snapshot();
+        book.settle();
+        total = total.wrapping_add(sum_of(std::hint::black_box(book.top())));
     }
     total
 }

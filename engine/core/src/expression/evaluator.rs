@@ -4,7 +4,7 @@ use super::program::{Program, Step, Work};
 use super::{Row, row};
 use crate::bar::Bar;
 use crate::indicator::window::Window;
-use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
+use crate::indicator::{INPUTS_MAX, Indicator};
 use std::sync::Arc;
 
 /// A program with what it has seen.
@@ -149,8 +149,8 @@ impl Evaluator {
 
 #[inline]
 fn call(indicator: &mut Indicator, inputs: &[f64], values: &mut [f64]) {
-    let count = indicator.function().outputs.len();
-    let mut out = [f64::NAN; OUTPUTS_MAX];
-    indicator.update(inputs, &mut out[..count]);
-    values[..count].copy_from_slice(&out[..count]);
+    let values = &mut values[..indicator.function().outputs.len()];
+    if !indicator.update(inputs, values) {
+        values.fill(f64::NAN);
+    }
 }
