@@ -79,7 +79,8 @@ impl Evaluator {
     /// Works out everything that the bars that closed since the last time change, and all that is live.
     pub fn evaluate(&mut self) {
         let closed = std::mem::take(&mut self.closed);
-        self.work(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
+        let is_closed = closed.as_slice();
+        self.work(|step| step.is_live || step.series.is_some_and(|series| is_closed[series]));
         self.closed = closed;
         self.closed.fill(false);
     }
@@ -116,6 +117,8 @@ impl Evaluator {
 
     fn work(&mut self, is_due: impl Fn(&Step) -> bool) {
         let Evaluator { program, memories, values, .. } = self;
+        // A slice: where it begins and ends is known to be the same after each step.
+        let values = values.as_mut_slice();
         for (step, memory) in program.steps.iter().zip(memories).filter(|(step, _)| is_due(step)) {
             let slot = step.slot as usize;
             // Most steps are operators: they have no memory, and none is looked at.
