@@ -1,14 +1,12 @@
 //! Functions of the catalogue for other programs: `{"function": "sma", "params": [3], "inputs": [[1, 2, null, …]]}` a
 //! line in, `{"warmup": 2, "outputs": [[null, …]]}` a line out, or `{"error": …}`; `null` is no number. With
 //! `"bits": true` a series is a string instead, both ways: sixteen hexadecimal digits for the bits of each number, in
-//! which no digit is lost. With `"timed": true` the answer is what that took and the last values,
-//! `{"ns": 1234, "last": [2]}`. With `--list` it lists the catalogue instead.
+//! which no digit is lost. With `--list` it lists the catalogue instead.
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{BufRead, Write};
-use std::time::Instant;
-use tidegate_core::indicator::{self, INPUTS_MAX, Indicator, OUTPUTS_MAX};
+use tidegate_core::indicator::{self, Indicator};
 
 fn numbers(value: &Value) -> Vec<f64> {
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
@@ -39,25 +37,6 @@ fn written(series: &[f64], as_bits: bool) -> Value {
     Value::String(text)
 }
 
-/// What comes out at each input; not a number where nothing does.
-fn outputs(indicator: &mut Indicator, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let (count, outputs) = (inputs.first().map_or(0, Vec::len), indicator.function().outputs.len());
-    let mut all = vec![vec![f64::NAN; count]; outputs];
-    let (mut input, mut out) = ([0.0; INPUTS_MAX], [0.0; OUTPUTS_MAX]);
-    let (input, out) = (&mut input[..inputs.len()], &mut out[..outputs]);
-    for at in 0..count {
-        for (slot, series) in input.iter_mut().zip(inputs) {
-            *slot = series[at];
-        }
-        if indicator.update(input, out) {
-            for (series, value) in all.iter_mut().zip(&*out) {
-                series[at] = *value;
-            }
-        }
-    }
-    all
-}
-
 fn answer(line: &str) -> Result<Value, String> {
     let question: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let name = question["function"].as_str().unwrap_or_default();
@@ -68,12 +47,17 @@ fn answer(line: &str) -> Result<Value, String> {
     if inputs.len() != function.inputs.len() || inputs.iter().any(|series| series.len() != inputs[0].len()) {
         return Err(format!("{name} takes {:?}, of one length", function.inputs));
     }
-    let began = Instant::now();
-    let outputs = outputs(&mut indicator, &inputs);
-    let ns = began.elapsed().as_nanos();
-    if question["timed"].as_bool().unwrap_or_default() {
-        let last: Vec<Option<&f64>> = outputs.iter().map(|series| series.last()).collect();
-        return Ok(json!({"ns": ns as u64, "last": last}));
+    let mut outputs = vec![Vec::new(); function.outputs.len()];
+    let mut out = vec![0.0; function.outputs.len()];
+    let mut input = vec![0.0; inputs.len()];
+    for at in 0..inputs.first().map_or(0, Vec::len) {
+        for (slot, series) in input.iter_mut().zip(&inputs) {
+            *slot = series[at];
+        }
+        let is_there = indicator.update(&input, &mut out);
+        for (series, value) in outputs.iter_mut().zip(&out) {
+            series.push(if is_there { *value } else { f64::NAN });
+        }
     }
     let as_bits = question["bits"].as_bool().unwrap_or_default();
     let outputs: Vec<Value> = outputs.iter().map(|series| written(series, as_bits)).collect();
