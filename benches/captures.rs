@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use std::fs::File;
 use std::path::PathBuf;
 use tidegate_core::{Body, Event, Input, InstrumentId, Level, Nanos, Side};
+use tidegate_feeds::angel;
 use tidegate_feeds::binance::{self, BinanceSession};
 use tidegate_feeds::capture::{Format, Line, Reader};
 use tidegate_feeds::catalog::Catalog;
@@ -166,4 +167,33 @@ pub fn kite_frames(instruments: u32, packets: usize) -> Option<Vec<Vec<u8>>> {
 /// The token of an instrument of the NSE, by its number.
 pub fn kite_token(number: u32) -> u32 {
     (number + 1) << 8 | tidegate_feeds::kite::Segment::Nse as u32
+}
+
+/// Snap quotes as Angel One sends them, one of each instrument, a frame each. Nobody has captured any: they are made
+/// here, in the order of the venue's table, and no two tell the same prices.
+pub fn angel_frames(instruments: u32) -> Vec<Vec<u8>> {
+    let packet = |number: u32| {
+        let last = 150_000 + 5 * i64::from(number);
+        let mut packet = vec![angel::Mode::SnapQuote.code(), angel::Exchange::NseCm.code()];
+        packet.extend_from_slice((number + 1).to_string().as_bytes());
+        packet.resize(27, 0);
+        let mut longs = |values: &[i64]| values.iter().for_each(|value| packet.extend_from_slice(&value.to_le_bytes()));
+        // Number, time, last price; its quantity, the average, the volume; the totals, which are floats.
+        longs(&[i64::from(number) + 1, 1_723_110_000_000, last, 7, last - 5, 123_456]);
+        longs(&[256_443.0f64.to_bits() as i64, 363_009.0f64.to_bits() as i64]);
+        // The day, the last trade's second, the open interest and its change.
+        longs(&[last - 85, last + 500, last - 895, last - 220, 1_723_109_999, 0, 0]);
+        for row in 0..10i64 {
+            let is_bid = row < 5;
+            let price = if is_bid { last - 5 * row } else { last + 5 * (row - 4) };
+            packet.extend_from_slice(&i16::from(is_bid).to_le_bytes());
+            packet.extend_from_slice(&(10 + row).to_le_bytes());
+            packet.extend_from_slice(&price.to_le_bytes());
+            packet.extend_from_slice(&(1 + row as i16).to_le_bytes());
+        }
+        // Circuit limits and extremes of 52 weeks.
+        packet.resize(packet.len() + 32, 0);
+        packet
+    };
+    (0..instruments).map(packet).collect()
 }

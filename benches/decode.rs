@@ -1,4 +1,4 @@
-//! Captured frames into messages: `decode/<venue>/<kind>`.
+//! Captured frames into messages: `decode/<venue>/<kind>`. Those of Angel One are made, as nobody has captured any.
 
 use benches::captures::{self, Binance, Frame};
 use benches::steps;
@@ -45,6 +45,12 @@ fn main() {
     assert_eq!(expect.1, 3_000);
     group.throughput(Throughput::Elements(3_000));
     group.bench_function("kite/full", |bencher| bencher.iter(|| assert_eq!(steps::decode_kite(&frames), expect)));
+    let frames = captures::angel_frames(3_000);
+    let expect = steps::decode_angel(&frames);
+    assert_eq!(expect.1, 3_000 * 10);
+    group.bench_function("angel/snap_quote", |bencher| {
+        bencher.iter(|| assert_eq!(steps::decode_angel(&frames), expect));
+    });
     group.finish();
     criterion.final_summary();
 }

@@ -4,3 +4,4 @@
 
 pub mod captures;
 pub mod steps;
+pub mod walk;

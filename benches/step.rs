@@ -3,6 +3,7 @@
 
 use benches::captures::{self, Binance, Frame};
 use benches::steps::{self, Path};
+use benches::walk;
 use std::hint::black_box;
 use tidegate_core::{Body, Book, Input, Price};
 
@@ -49,6 +50,27 @@ fn run(step: &str, times: usize) -> Option<usize> {
             });
             trades.len()
         }
+        "indicators" => {
+            let bars = walk::bars(10_000);
+            (0..times).for_each(|_| {
+                black_box(steps::indicators(&mut steps::six(), &bars));
+            });
+            bars.len()
+        }
+        "expressions" => {
+            let (bars, all) = (walk::bars(1_000), steps::evaluator(&steps::conditions(&steps::parts())));
+            (0..times).for_each(|_| {
+                black_box(steps::expressions(&mut all.clone(), &bars));
+            });
+            bars.len()
+        }
+        "cross" => {
+            let (bars, one) = (walk::bars(10_000), steps::evaluator(&[steps::cross()]));
+            (0..times).for_each(|_| {
+                black_box(steps::expressions(&mut one.clone(), &bars));
+            });
+            bars.len()
+        }
         "event_to_board" => {
             let messages = captures::inputs(Binance::Spot, &frames);
             for _ in 0..times {
@@ -68,6 +90,8 @@ fn main() {
     let times = arguments.get(1).and_then(|times| times.parse().ok());
     match arguments.first().zip(times).and_then(|(step, times)| run(step, times)) {
         Some(units) => println!("{units}"),
-        None => eprintln!("usage: step decode_depth|decode_kite|book|bars|event_to_board <times>"),
+        None => eprintln!(
+            "usage: step decode_depth|decode_kite|book|bars|event_to_board|indicators|expressions|cross <times>"
+        ),
     }
 }

@@ -1,12 +1,16 @@
 //! The steps of the path, each over many captured messages; what they come to tells whether they were done.
 
 use crate::captures::{Binance, Binances, Change, Frame};
+use std::sync::Arc;
 use tidegate_core::bar::{BarSeries, INTERVALS};
+use tidegate_core::expression::{Column, Evaluator, Expr, Operator, Program, Row};
+use tidegate_core::indicator::{self, Indicator};
 use tidegate_core::{
     BoardReader, BoardWriter, Body, Book, Bounds, Engine, Inlets, Input, InstrumentId, Level, Market, Nanos,
-    RingProducer, Stamped, Top, board, ring,
+    RingProducer, Side, Stamped, Top, board, ring,
 };
 use tidegate_feeds::WireLevel;
+use tidegate_feeds::angel;
 use tidegate_feeds::binance::codec::{self, Message};
 use tidegate_feeds::kite;
 
@@ -42,6 +46,30 @@ pub fn decode_kite(frames: &[Vec<u8>]) -> (i64, usize) {
         for (_, packet) in packets {
             total = (total.0 + packet.last.map_or(0, |price| price.raw()), total.1 + 1);
         }
+    }
+    total
+}
+
+/// Decodes frames of Angel One; the sum of their last prices, and how many levels there were.
+pub fn decode_angel(frames: &[Vec<u8>]) -> (i64, usize) {
+    let mut total = (0, 0);
+    for frame in frames {
+        let (_, _, packet) = angel::codec::decode(frame).expect("a good packet");
+        let levels = packet.depth.map_or(0, |depth| depth.rows().len());
+        total = (total.0 + packet.last.map_or(0, |price| price.raw()), total.1 + levels);
+    }
+    total
+}
+
+/// Applies whole snapshots to a book, one after another; the best prices after each, summed up.
+pub fn snapshots(book: &mut Book, snapshots: &[Vec<(Side, Level)>]) -> i64 {
+    let mut total = 0i64;
+    for levels in snapshots {
+        book.clear();
+        levels.iter().for_each(|&(side, level)| book.set(side, level));
+        book.complete_snapshot();
+        book.settle();
+        total = total.wrapping_add(sum_of(std::hint::black_box(book.top())));
     }
     total
 }
@@ -88,6 +116,85 @@ pub fn bars(series: &mut [BarSeries], inputs: &[Input]) -> usize {
 /// Empty bars of all intervals.
 pub fn series() -> Vec<BarSeries> {
     INTERVALS.iter().map(|&interval| BarSeries::new(interval, BOUNDS.bars_max)).collect()
+}
+
+/// An indicator of the catalogue.
+pub fn indicator(name: &str, params: &[f64]) -> Indicator {
+    Indicator::new(indicator::find(name).expect("of the catalogue"), params).expect("good parameters")
+}
+
+/// Six indicators that everybody has: EMA, SMA, RSI, MACD, Bollinger bands and ATR.
+pub fn six() -> [Indicator; 6] {
+    [
+        indicator("ema", &[14.0]),
+        indicator("sma", &[14.0]),
+        indicator("rsi", &[14.0]),
+        indicator("macd", &[12.0, 26.0, 9.0]),
+        indicator("bbands", &[20.0, 2.0, 2.0]),
+        indicator("atr", &[14.0]),
+    ]
+}
+
+/// Updates the six bar by bar; the sum of their first values.
+pub fn indicators(six: &mut [Indicator; 6], bars: &[Row]) -> f64 {
+    let mut total = 0.0;
+    for &[_, high, low, close, ..] in bars {
+        let [ema, sma, rsi, macd, bollinger, atr] = &mut *six;
+        let mut out = [[0.0; 3]; 6];
+        ema.update(&[close], &mut out[0][..1]);
+        sma.update(&[close], &mut out[1][..1]);
+        rsi.update(&[close], &mut out[2][..1]);
+        macd.update(&[close], &mut out[3]);
+        bollinger.update(&[close], &mut out[4]);
+        atr.update(&[high, low, close], &mut out[5][..1]);
+        total += std::hint::black_box(&out).iter().map(|values| values[0]).sum::<f64>();
+    }
+    total
+}
+
+/// A hundred different parts of expressions: four indicators of the close, of 25 periods each.
+pub fn parts() -> Vec<Expr> {
+    let part = |number: u32| {
+        let name = ["ema", "sma", "rsi", "mom"][number as usize % 4];
+        let function = indicator::find(name).expect("of the catalogue");
+        let close = Expr::column(None, Column::Close);
+        Expr::call(function, &[f64::from(2 + number / 4)], vec![close], 0).expect("a good period")
+    };
+    (0..100).map(part).collect()
+}
+
+/// A thousand conditions, no two alike, each of which compares two of the parts.
+pub fn conditions(parts: &[Expr]) -> Vec<Expr> {
+    let condition = |number: usize| {
+        let (one, other) = (number % 100, (number % 100 + 1 + number / 100) % 100);
+        Expr::apply(Operator::Greater, vec![parts[one].clone(), parts[other].clone()]).expect("two numbers")
+    };
+    (0..1_000).map(condition).collect()
+}
+
+/// `crosses_above(ema(close, 12), ema(close, 26))`
+pub fn cross() -> Expr {
+    let function = indicator::find("ema").expect("of the catalogue");
+    let [fast, slow] = [12.0, 26.0].map(|period| {
+        Expr::call(function, &[period], vec![Expr::column(None, Column::Close)], 0).expect("a good period")
+    });
+    fast.crosses_above(slow).expect("two numbers")
+}
+
+/// What evaluates expressions over bars of a minute.
+pub fn evaluator(expressions: &[Expr]) -> Evaluator {
+    Evaluator::new(Arc::new(Program::compile(expressions, INTERVALS[1])))
+}
+
+/// Evaluates all roots at each bar; how many were true, or not zero.
+pub fn expressions(evaluator: &mut Evaluator, bars: &[Row]) -> usize {
+    let mut total = 0;
+    for bar in bars {
+        evaluator.close(0, bar);
+        evaluator.evaluate();
+        total += evaluator.values().filter(|value| value.is_some_and(|value| value != 0.0)).count();
+    }
+    total
 }
 
 /// The engine's thread without its thread: a ring, an engine and a board.

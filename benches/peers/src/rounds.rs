@@ -75,3 +75,24 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+/// Comparisons of the same contenders at several things: a row each, ours first.
+pub struct Grid {
+    pub title: &'static str,
+    pub tables: Vec<Table>,
+}
+
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles: Vec<&str> = self.tables.iter().map(|table| table.title).collect();
+        writeln!(f, "| {} | {} |\n|---{}|", self.title, titles.join(" | "), "|---".repeat(titles.len()))?;
+        for (at, row) in self.tables.first().into_iter().flat_map(|table| table.rows.iter().enumerate()) {
+            write!(f, "| {} |", row.name)?;
+            for Row { ns, ratio: [_, middle, _], .. } in self.tables.iter().map(|table| &table.rows[at]) {
+                write!(f, " {ns:.1} ({middle:.2}) |")?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "\nIn brackets times ours: the median of {ROUNDS} rounds.")
+    }
+}

@@ -6,6 +6,7 @@
 //! is a change that is seen; and a level that the book holds is exact, so one that lies a tick beyond
 //! the end moves the end.
 
+mod few;
 mod ladder;
 mod sorted;
 mod window;

@@ -62,7 +62,7 @@ pub const PERIOD_MAX: usize = 10_000;
 pub const INPUT_MAX: f64 = 1e100;
 
 /// Version of the bytes that [`Indicator::state`] makes.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// A parameter of a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,7 +173,6 @@ pub struct Indicator {
     function: &'static Function,
     params: Vec<f64>,
     kernel: Box<dyn Erased>,
-    skipped: u64,
 }
 
 impl Indicator {
@@ -197,7 +196,7 @@ impl Indicator {
             all.push(value);
         }
         let kernel = (function.build)(Params(&all));
-        Ok(Indicator { function, params: all, kernel, skipped: 0 })
+        Ok(Indicator { function, params: all, kernel })
     }
 
     /// What it is.
@@ -216,11 +215,6 @@ impl Indicator {
     /// `input` and `out` must be as long as the function's inputs and outputs.
     #[inline]
     pub fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool {
-        // Not a number is in no range.
-        if !input.iter().all(|value| value.abs() <= INPUT_MAX) {
-            self.skipped += 1;
-            return false;
-        }
         self.kernel.update(input, out)
     }
 
@@ -231,19 +225,18 @@ impl Indicator {
 
     /// Inputs that were skipped since it was made or reset.
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.kernel.skipped()
     }
 
     /// Forgets everything.
     pub fn reset(&mut self) {
         self.kernel = (self.function.build)(Params(&self.params));
-        self.skipped = 0;
     }
 
     /// What it has seen, for [`Indicator::restore`].
     pub fn state(&self) -> Vec<u8> {
         let mut bytes = vec![STATE_VERSION];
-        bytes.extend_from_slice(&self.skipped.to_le_bytes());
+        bytes.extend_from_slice(&self.skipped().to_le_bytes());
         self.kernel.state(&mut bytes);
         bytes
     }
@@ -255,9 +248,7 @@ impl Indicator {
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), IndicatorError> {
         let Some((&[STATE_VERSION], rest)) = bytes.split_first_chunk() else { return Err(IndicatorError::State) };
         let Some((skipped, rest)) = rest.split_first_chunk() else { return Err(IndicatorError::State) };
-        self.kernel.restore(rest)?;
-        self.skipped = u64::from_le_bytes(*skipped);
-        Ok(())
+        self.kernel.restore(u64::from_le_bytes(*skipped), rest)
     }
 }
 

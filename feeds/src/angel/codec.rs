@@ -219,7 +219,8 @@ struct Wire<'a> {
 
 impl Wire<'_> {
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
-        std::array::from_fn(|index| self.packet[at + index])
+        // In one piece: the length was looked at before, and each byte would be looked at again.
+        self.packet.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
     }
 
     fn short(&self, at: usize) -> i16 {

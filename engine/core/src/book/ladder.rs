@@ -1,6 +1,6 @@
 //! One side of a book, and how far it is complete.
 
-use super::sorted::Sorted;
+use super::few::Few;
 use super::window::{Cell, Change, Window};
 use super::{Known, Level, Rung, Sizes};
 use crate::event::Side;
@@ -11,8 +11,8 @@ const KNOWN_ALL: i64 = i64::MAX;
 
 /// Levels of one side, keyed by rank, which is smaller for a better price on either side.
 ///
-/// The levels around the touch of a deep side stand in a window, the others in a sorted array. What stands in the
-/// window is better than all that stands in the array; where the window is empty, so is the array.
+/// The levels around the touch of a deep side stand in a window, the others outside of it. What stands in the
+/// window is better than all that stands outside; where the window is empty, nothing stands outside.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
     side: Side,
@@ -20,7 +20,7 @@ pub(super) struct Ladder {
     /// What a number of the window stands for, in units of rank; `None` where a price may be no multiple of it.
     tick: Option<i64>,
     near: Option<Window>,
-    far: Sorted,
+    far: Few,
     /// The best level: looked at after every change, and seldom changed.
     best: Option<Level>,
     /// Its rank; above every rank where there is none.
@@ -39,7 +39,7 @@ impl Ladder {
             tick: None,
             near: None,
             // One more than the bound: the worst is forgotten after the insertion.
-            far: Sorted::new(sizes.levels_max + 1),
+            far: Few::new(sizes.levels_max + 1),
             best: None,
             best_rank: i64::MAX,
             known_rank: KNOWN_NOTHING,

@@ -1,4 +1,4 @@
-//! Levels in one sorted array: for a side that is short, whose tick is unknown, or that reaches beyond its window.
+//! Levels in one sorted array: for a side that is not deep, whose tick is unknown, or that reaches beyond its window.
 
 use super::Rung;
 use super::window::Change;

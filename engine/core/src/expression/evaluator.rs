@@ -1,10 +1,10 @@
 //! A program at work: bars in, values out.
 
 use super::program::{Program, Step, Work};
-use super::{Operator, Row, row};
+use super::{Row, row};
 use crate::bar::Bar;
 use crate::indicator::window::Window;
-use crate::indicator::{INPUTS_MAX, Indicator, OUTPUTS_MAX};
+use crate::indicator::{INPUTS_MAX, Indicator};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -152,7 +152,8 @@ impl Evaluator {
     /// Works out everything that the bars that closed since the last time change, and all that is live.
     pub fn evaluate(&mut self) {
         let closed = std::mem::take(&mut self.closed);
-        self.work(|step| step.is_live || step.series.is_some_and(|series| closed[series]));
+        let is_closed = closed.as_slice();
+        self.work(|step| step.is_live || step.series.is_some_and(|series| is_closed[series]));
         self.closed = closed;
         self.closed.fill(false);
     }
@@ -189,15 +190,19 @@ impl Evaluator {
 
     fn work(&mut self, is_due: impl Fn(&Step) -> bool) {
         let Evaluator { program, memories, values, .. } = self;
+        // A slice: where it begins and ends is known to be the same after each step.
+        let values = values.as_mut_slice();
         for (step, memory) in program.steps.iter().zip(memories).filter(|(step, _)| is_due(step)) {
-            let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
             let slot = step.slot as usize;
+            // Most steps are operators: they have no memory, and none is looked at.
+            if let Work::Operator(operator) = step.work {
+                let [x, y, z, ..] = step.inputs;
+                values[slot] = operator.value([x, y, z].map(|slot| values[slot as usize]));
+                continue;
+            }
+            let inputs: [f64; INPUTS_MAX] = step.inputs.map(|slot| values[slot as usize]);
             match memory {
-                Memory::Nothing => {
-                    if let Work::Operator(operator) = step.work {
-                        values[slot] = operate(operator, &inputs);
-                    }
-                }
+                Memory::Nothing => {}
                 Memory::Past(past) => {
                     past.push(inputs[0]);
                     values[slot] = if past.is_full() { past.oldest().unwrap_or(f64::NAN) } else { f64::NAN };
@@ -219,15 +224,9 @@ impl Evaluator {
 }
 
 #[inline]
-fn operate(operator: Operator, inputs: &[f64; INPUTS_MAX]) -> f64 {
-    let [x, y, z, ..] = *inputs;
-    operator.value([x, y, z])
-}
-
-#[inline]
 fn call(indicator: &mut Indicator, inputs: &[f64], values: &mut [f64]) {
-    let count = indicator.function().outputs.len();
-    let mut out = [f64::NAN; OUTPUTS_MAX];
-    indicator.update(inputs, &mut out[..count]);
-    values[..count].copy_from_slice(&out[..count]);
+    let values = &mut values[..indicator.function().outputs.len()];
+    if !indicator.update(inputs, values) {
+        values.fill(f64::NAN);
+    }
 }

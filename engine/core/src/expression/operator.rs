@@ -194,7 +194,8 @@ impl Operator {
     }
 
     /// Its value; what is no finite number is NULL.
-    #[inline]
+    // In the one loop that calls it: a call would hand the arguments over in memory, and take as long as most operators.
+    #[inline(always)]
     pub(super) fn value(self, [x, y, z]: [f64; ARGUMENTS_MAX]) -> f64 {
         let value = match self {
             Operator::Negate => -x,

@@ -3,6 +3,7 @@
 use super::adaptive::{Kama, Mama};
 use super::cascade::{Dema, T3, Tema};
 use super::kernel::{Kernel, erase};
+use super::maths::real;
 use super::weighted::{Hull, Trima, Wma};
 use super::wilder::Wilder;
 use super::window::{Window, WindowSum};
@@ -184,7 +185,7 @@ impl Kernel<1, 1> for Sma {
     #[inline]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
         let sum = self.0.push(value)?;
-        Some([sum / self.0.window().capacity() as f64])
+        Some([sum / real(self.0.window().capacity())])
     }
 
     fn warmup(&self) -> usize {

@@ -2,7 +2,8 @@
 
 use super::average::{AnyAverage, Sma, ma_type};
 use super::kernel::{Kernel, erase};
-use super::window::{Extreme, Moments};
+use super::maths::real;
+use super::window::{Extreme, Moments, MovingSum};
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +26,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         source: "TA-Lib BBANDS",
         build: |params| {
             let period = params.count(0);
-            let average = AnyAverage::new(period, params.count(3));
-            erase(Bollinger { average, moments: Moments::new(period), up: params.number(1), down: params.number(2) })
+            let middle = match AnyAverage::new(period, params.count(3)) {
+                AnyAverage::Sma(_) => Middle::Mean(MovingSum::default()),
+                average => Middle::Other(Box::new(average)),
+            };
+            erase(Bollinger { middle, moments: Moments::new(period), up: params.number(1), down: params.number(2) })
         },
     },
     Function {
@@ -61,10 +65,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// What the bands are around.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Middle {
+    /// The simple average, whose values are those of the moments.
+    Mean(MovingSum),
+    Other(Box<AnyAverage>),
+}
+
 /// An average of any kind, and deviations of the population around the mean above and below it (Bollinger 2001).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Bollinger {
-    average: AnyAverage,
+    middle: Middle,
     moments: Moments,
     /// Standard deviations.
     up: f64,
@@ -74,15 +86,28 @@ struct Bollinger {
 impl Kernel<1, 3> for Bollinger {
     #[inline]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 3]> {
-        let (average, moments) = (self.average.push(value), self.moments.push(value));
-        let (average, (_, variance)) = (average?, moments?);
+        let oldest = self.moments.turn(value);
+        let average = match &mut self.middle {
+            Middle::Mean(sum) => {
+                sum.turn(value, oldest);
+                Some(sum.value() / real(self.moments.window().capacity()))
+            }
+            Middle::Other(average) => average.push(value),
+        };
+        // The moments are looked at whether there is an average or not: it is how they notice what they lose.
+        let moments = self.moments.value();
+        let (average, (_, variance)) = average.zip(moments)?;
         let deviation = variance.sqrt();
         Some([average + self.up * deviation, average, average - self.down * deviation])
     }
 
     fn warmup(&self) -> usize {
-        // The adaptive average of kind 7 has a warm-up that does not depend on the period.
-        self.average.warmup().max(self.moments.window().capacity() - 1)
+        let own = self.moments.window().capacity() - 1;
+        match &self.middle {
+            Middle::Mean(_) => own,
+            // The adaptive average of kind 7 has a warm-up that does not depend on the period.
+            Middle::Other(average) => average.warmup().max(own),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every indicator is made of.
 
-use super::IndicatorError;
+use super::{INPUT_MAX, IndicatorError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,58 +20,74 @@ pub trait Kernel<const IN: usize, const OUT: usize>:
 
 /// A kernel whose numbers of inputs and outputs are known to its [`super::Function`] alone.
 pub trait Erased: Send + Sync {
-    /// See [`Kernel::update`]; false where there is no output.
+    /// See [`Kernel::update`]; false where there is no output, and where an input is bad, which is counted.
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool;
+    /// How many inputs were bad.
+    fn skipped(&self) -> u64;
     /// See [`Kernel::warmup`].
     fn warmup(&self) -> usize;
-    /// Appends the state.
+    /// Appends the state of the kernel.
     fn state(&self, bytes: &mut Vec<u8>);
-    /// Goes on from a state.
+    /// Goes on from a state of the kernel, before which so many inputs were bad.
     ///
     /// # Errors
     /// [`IndicatorError::State`], and nothing is changed.
-    fn restore(&mut self, bytes: &[u8]) -> Result<(), IndicatorError>;
+    fn restore(&mut self, skipped: u64, bytes: &[u8]) -> Result<(), IndicatorError>;
     /// A copy.
     fn clone_box(&self) -> Box<dyn Erased>;
 }
 
+/// A kernel behind its one door: how many inputs there are to look at is known here, and not before.
 #[derive(Clone)]
-struct Boxed<K, const IN: usize, const OUT: usize>(K);
+struct Boxed<K, const IN: usize, const OUT: usize> {
+    kernel: K,
+    skipped: u64,
+}
 
 /// Hides a kernel's type.
 pub(super) fn erase<const IN: usize, const OUT: usize>(kernel: impl Kernel<IN, OUT>) -> Box<dyn Erased> {
-    Box::new(Boxed::<_, IN, OUT>(kernel))
+    Box::new(Boxed::<_, IN, OUT> { kernel, skipped: 0 })
 }
 
 impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Erased for Boxed<K, IN, OUT> {
     #[inline]
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool {
         let (Some(input), Some(out)) = (input.first_chunk(), out.first_chunk_mut()) else { return false };
+        // Not a number is in no range.
+        if !input.iter().all(|value| value.abs() <= INPUT_MAX) {
+            self.skipped += 1;
+            return false;
+        }
         // A result beyond all numbers is none.
-        let Some(result) = self.0.update(*input).filter(|result| result.iter().all(|value| value.is_finite())) else {
+        let Some(result) = self.kernel.update(*input).filter(|result| result.iter().all(|value| value.is_finite()))
+        else {
             return false;
         };
         *out = result;
         true
     }
 
+    fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     fn warmup(&self) -> usize {
-        self.0.warmup()
+        self.kernel.warmup()
     }
 
     fn state(&self, bytes: &mut Vec<u8>) {
         // Nothing in a kernel has a way to fail: numbers, options and sequences whose length is known.
-        if let Ok(state) = postcard::to_allocvec(&self.0) {
+        if let Ok(state) = postcard::to_allocvec(&self.kernel) {
             bytes.extend_from_slice(&state);
         }
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<(), IndicatorError> {
+    fn restore(&mut self, skipped: u64, bytes: &[u8]) -> Result<(), IndicatorError> {
         let (kernel, rest) = postcard::take_from_bytes::<K>(bytes).map_err(|_| IndicatorError::State)?;
-        if !rest.is_empty() || kernel.warmup() != self.0.warmup() {
+        if !rest.is_empty() || kernel.warmup() != self.kernel.warmup() {
             return Err(IndicatorError::State);
         }
-        self.0 = kernel;
+        *self = Boxed { kernel, skipped };
         Ok(())
     }
 

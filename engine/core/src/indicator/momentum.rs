@@ -1,7 +1,7 @@
 //! Momentum: how far the value has moved, and what share of its moves went up.
 
 use super::kernel::{Kernel, erase};
-use super::maths::quotient;
+use super::maths::{greater, quotient};
 use super::wilder::Wilder;
 use super::window::{Window, WindowSum};
 use super::{Function, Param, VALUE};
@@ -174,8 +174,8 @@ impl Moves {
     #[inline]
     fn push(&mut self, value: f64) -> Option<(f64, f64)> {
         let change = value - self.before.replace(value)?;
-        let gain = self.gains.push(change.max(0.0));
-        let loss = self.losses.push((-change).max(0.0));
+        let gain = self.gains.push(greater(0.0, change));
+        let loss = self.losses.push(greater(0.0, -change));
         gain.zip(loss)
     }
 

@@ -1,12 +1,14 @@
 //! Wilder's smoothing and his true range (New Concepts in Technical Trading Systems, 1978).
 
+use super::maths::{greater, real};
 use serde::{Deserialize, Serialize};
 
 /// Wilder's average: it begins with the mean of the first `period` values, and each further one has a weight of
 /// 1/period.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Wilder {
-    period: usize,
+    /// A count, as the number that it is needed as.
+    period: f64,
     /// Values that are still to come before the first average.
     missing: usize,
     /// Until then their sum.
@@ -17,15 +19,14 @@ impl Wilder {
     /// Over `period` values.
     pub fn new(period: usize) -> Wilder {
         let period = period.max(1);
-        Wilder { period, missing: period, average: 0.0 }
+        Wilder { period: real(period), missing: period, average: 0.0 }
     }
 
     /// Takes a value; the average, once there were enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<f64> {
-        let period = self.period as f64;
         if self.missing == 0 {
-            self.average = (self.average * (period - 1.0) + value) / period;
+            self.average = (self.average * (self.period - 1.0) + value) / self.period;
             return Some(self.average);
         }
         self.missing -= 1;
@@ -33,13 +34,13 @@ impl Wilder {
         if self.missing > 0 {
             return None;
         }
-        self.average /= period;
+        self.average /= self.period;
         Some(self.average)
     }
 
     /// Values before the first that brings an average.
     pub fn warmup(&self) -> usize {
-        self.period.saturating_sub(1)
+        (self.period as usize).saturating_sub(1)
     }
 }
 
@@ -54,7 +55,7 @@ impl TrueRange {
     #[inline]
     pub fn push(&mut self, high: f64, low: f64, close: f64) -> Option<f64> {
         let before = self.close.replace(close)?;
-        Some((high - low).max((high - before).abs()).max((low - before).abs()))
+        Some(greater(greater(high - low, (high - before).abs()), (low - before).abs()))
     }
 }
 

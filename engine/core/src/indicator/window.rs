@@ -1,5 +1,6 @@
 //! What kernels keep of the past: the last values, their sum, their extremes, their moments.
 
+use super::maths::{greater, real};
 use serde::{Deserialize, Serialize};
 
 /// The last `capacity` values, oldest first.
@@ -124,33 +125,64 @@ impl Sum {
     }
 }
 
-/// The sum of the last values.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct WindowSum {
-    window: Window,
+/// The sum of the values of a window.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct MovingSum {
     sum: Sum,
     /// How many of the values are not zero: without any the sum is zero, whatever rounding left of it.
     moved: usize,
 }
 
-impl WindowSum {
-    /// A sum of `period` values.
-    pub fn new(period: usize) -> WindowSum {
-        WindowSum { window: Window::new(period), sum: Sum::default(), moved: 0 }
+impl MovingSum {
+    /// A value came into the window, and the oldest went, if it was full.
+    #[inline]
+    pub fn turn(&mut self, value: f64, oldest: Option<f64>) {
+        self.sum.add(value);
+        if let Some(oldest) = oldest {
+            self.sum.add(-oldest);
+        }
+        // Where something that is not zero came for something that is not zero, as many are left, and one at least.
+        if value == 0.0 || oldest.is_none_or(|oldest| oldest == 0.0) {
+            self.count(value, oldest);
+        }
     }
 
-    /// Takes a value; the sum, once there are enough.
-    #[inline]
-    pub fn push(&mut self, value: f64) -> Option<f64> {
-        self.sum.add(value);
+    #[inline(never)]
+    fn count(&mut self, value: f64, oldest: Option<f64>) {
         self.moved = self.moved.saturating_add(usize::from(value != 0.0));
-        if let Some(oldest) = self.window.push(value) {
-            self.sum.add(-oldest);
+        if let Some(oldest) = oldest {
             self.moved = self.moved.saturating_sub(usize::from(oldest != 0.0));
             if self.moved == 0 {
                 self.sum = Sum::default();
             }
         }
+    }
+
+    /// The sum.
+    #[inline]
+    pub fn value(self) -> f64 {
+        self.sum.value()
+    }
+}
+
+/// The sum of the last values.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WindowSum {
+    window: Window,
+    sum: MovingSum,
+}
+
+impl WindowSum {
+    /// A sum of `period` values.
+    pub fn new(period: usize) -> WindowSum {
+        WindowSum { window: Window::new(period), sum: MovingSum::default() }
+    }
+
+    /// Takes a value; the sum, once there are enough.
+    #[inline]
+    pub fn push(&mut self, value: f64) -> Option<f64> {
+        let oldest = self.window.push(value);
+        self.sum.turn(value, oldest);
         self.value()
     }
 
@@ -291,6 +323,13 @@ impl Moments {
     /// Takes a value; mean and variance of the population, once there are enough.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<(f64, f64)> {
+        self.turn(value);
+        self.value()
+    }
+
+    /// Takes a value; the oldest, if it had to go.
+    #[inline]
+    pub fn turn(&mut self, value: f64) -> Option<f64> {
         let oldest = self.window.push(value);
         self.due = self.due.saturating_sub(1);
         if self.due == 0 {
@@ -301,6 +340,12 @@ impl Moments {
             self.first += new - old;
             self.second += (new - old) * (new + old);
         }
+        oldest
+    }
+
+    /// Mean and variance of the population, once there were enough values.
+    #[inline]
+    pub fn value(&mut self) -> Option<(f64, f64)> {
         self.window.is_full().then(|| self.moments())
     }
 
@@ -312,7 +357,7 @@ impl Moments {
     #[inline]
     fn moments(&mut self) -> (f64, f64) {
         let (mut mean, mut square) = self.means();
-        self.peak = self.peak.max(square);
+        self.peak = greater(self.peak, square);
         if square - mean * mean < self.peak * Moments::LOSS {
             self.refresh();
             (mean, square) = self.means();
@@ -322,7 +367,7 @@ impl Moments {
 
     #[inline]
     fn means(&self) -> (f64, f64) {
-        let count = self.window.capacity() as f64;
+        let count = real(self.window.capacity());
         (self.first / count, self.second / count)
     }
 
@@ -331,12 +376,13 @@ impl Moments {
         let count = self.window.len() as f64;
         // One of the values and not their mean: of equal values nothing is left then, not even a rounding.
         self.pivot = self.window.back(0).unwrap_or_default();
-        (self.first, self.second) = (0.0, 0.0);
-        for value in self.window.iter() {
-            let distance = value - self.pivot;
-            self.first += distance;
-            self.second += distance * distance;
-        }
+        let (pivot, mut first, mut second) = (self.pivot, 0.0, 0.0);
+        self.window.iter().for_each(|value| {
+            let distance = value - pivot;
+            first += distance;
+            second += distance * distance;
+        });
+        (self.first, self.second) = (first, second);
         self.peak = self.second / count;
         self.due = self.window.capacity();
     }

@@ -1,7 +1,7 @@
 //! Order-flow imbalance.
 
 use super::QTY_UNITS;
-use super::depth::{DEPTH_MAX, Depth};
+use super::depth::{DEPTH_MAX, Depth, Rungs};
 use super::last::Last;
 
 /// Multi-level order-flow imbalance over the last book events: how much quantity came to the bids and left the asks,
@@ -34,17 +34,17 @@ impl OrderFlow {
     pub fn update(&mut self, before: &Depth, now: &Depth) {
         let bids = self.levels.min(before.bids.len).min(now.bids.len);
         let asks = self.levels.min(before.asks.len).min(now.asks.len);
+        let mut news = [0; DEPTH_MAX];
+        for (new, came) in news.iter_mut().zip(came(&before.bids, &now.bids, bids, 1)) {
+            *new = came;
+        }
+        // An ask gets better downwards.
+        for (new, came) in news.iter_mut().zip(came(&before.asks, &now.asks, asks, -1)) {
+            *new -= came;
+        }
         // What was there before the first event is zero.
         let event = self.events.turn();
-        for (at, (flow, sum)) in event.iter_mut().zip(&mut self.sums).take(self.levels).enumerate() {
-            let mut new = 0;
-            if at < bids {
-                new += came(before.bids.prices[at], before.bids.qtys[at], now.bids.prices[at], now.bids.qtys[at]);
-            }
-            if at < asks {
-                // An ask gets better downwards.
-                new -= came(-before.asks.prices[at], before.asks.qtys[at], -now.asks.prices[at], now.asks.qtys[at]);
-            }
+        for ((flow, sum), new) in event.iter_mut().zip(&mut self.sums).zip(news).take(self.levels) {
             // Four quantities at most: they fit.
             *sum += i128::from(new - std::mem::replace(flow, new));
         }
@@ -64,10 +64,16 @@ impl OrderFlow {
     }
 }
 
-/// Quantity that came to a level, or left it, where a greater price is better.
+/// Quantity that came to each of the best `levels` of one side, less what left it; `better` is 1 where a price gets
+/// better upwards.
 #[inline]
-fn came(price_before: i64, qty_before: i64, price: i64, qty: i64) -> i64 {
-    let new = if price >= price_before { qty } else { 0 };
-    let old = if price <= price_before { qty_before } else { 0 };
-    new - old
+fn came<'a>(before: &'a Rungs, now: &'a Rungs, levels: usize, better: i64) -> impl Iterator<Item = i64> + 'a {
+    let before = before.prices[..levels].iter().zip(&before.qtys[..levels]);
+    let now = now.prices[..levels].iter().zip(&now.qtys[..levels]);
+    before.zip(now).map(move |((&price_before, &qty_before), (&price, &qty))| {
+        let change = (price - price_before) * better;
+        let new = if change >= 0 { qty } else { 0 };
+        let old = if change <= 0 { qty_before } else { 0 };
+        new - old
+    })
 }

@@ -1,0 +1,45 @@
+//! Indicators over whole arrays, one value after another, for `benches/arrays.py`: `arrays <file>`, in which high, low and
+//! close of all bars stand one after the other as little-endian doubles. A line in is a function and its parameters,
+//! `macd 12 26 9`; a line out is how long it took in ns, and the last value of each output.
+
+use benches::steps;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+use tidegate_core::indicator::Indicator;
+
+/// What comes out at each bar; not a number where nothing does.
+fn outputs(indicator: &mut Indicator, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
+    let outputs = indicator.function().outputs.len();
+    let mut all = vec![vec![f64::NAN; inputs[0].len()]; outputs];
+    let (mut input, mut out) = ([0.0; 3], [0.0; 3]);
+    let (input, out) = (&mut input[..inputs.len()], &mut out[..outputs]);
+    for at in 0..inputs[0].len() {
+        input.iter_mut().zip(inputs).for_each(|(slot, series)| *slot = series[at]);
+        if indicator.update(input, out) {
+            all.iter_mut().zip(&*out).for_each(|(series, value)| series[at] = *value);
+        }
+    }
+    all
+}
+
+fn main() {
+    let file = std::env::args().nth(1).expect("a file of numbers");
+    let bytes = std::fs::read(file).expect("it can be read");
+    let numbers: Vec<f64> = bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+    let bars: Vec<&[f64]> = numbers.chunks_exact(numbers.len() / 3).collect();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line");
+        let mut words = line.split(' ');
+        let name = words.next().expect("a function");
+        let params: Vec<f64> = words.map(|word| word.parse().expect("a number")).collect();
+        let mut indicator = steps::indicator(name, &params);
+        // Those of one input are of the close.
+        let inputs = &bars[3 - indicator.function().inputs.len()..];
+        let began = Instant::now();
+        let outputs = outputs(&mut indicator, inputs);
+        let ns = began.elapsed().as_nanos();
+        let last: Vec<String> = outputs.iter().filter_map(|series| series.last()).map(f64::to_string).collect();
+        println!("{ns} {}", last.join(" "));
+        std::io::stdout().flush().expect("somebody reads");
+    }
+}
