@@ -3,6 +3,7 @@
 mod binary;
 mod cases;
 mod client;
+mod conversation;
 mod generated;
 mod layout;
 mod live;

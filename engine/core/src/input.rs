@@ -145,8 +145,7 @@ const STATE: u16 = 65;
 const GAP: u16 = 66;
 const TIME: u16 = 67;
 const CONFIG: u16 = 68;
-// 69 is the head's.
-const ATTACH: u16 = 70;
+const ATTACH: u16 = 70; // 69 is the head's.
 const DETACH: u16 = 71;
 
 /// Longest text in a `Define` or `Config`, in bytes.
@@ -245,7 +244,10 @@ impl Input {
             },
             GAP => Input::Gap(decode_gap(&mut from)?),
             TIME => Input::Time,
-            ATTACH => Input::Attach(Box::new(from.condition()?)),
+            ATTACH => {
+                let condition = Condition::decode(std::mem::take(&mut from.bytes));
+                Input::Attach(Box::new(condition.map_err(|_| from.field("condition"))?))
+            }
             DETACH => Input::Detach(from.get(Buf::try_get_u64_le)?),
             CONFIG => {
                 let mut hash = [0; 32];
@@ -387,11 +389,6 @@ impl<'a> Decoder<'a> {
             i64::MIN => Ok(None),
             raw => read(raw).map(Some).ok_or(self.field(field)),
         }
-    }
-
-    /// A condition takes up all the bytes that there are.
-    fn condition(&mut self) -> Result<Condition, DecodeError> {
-        Condition::decode(std::mem::take(&mut self.bytes)).map_err(|_| self.field("condition"))
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, DecodeError> {

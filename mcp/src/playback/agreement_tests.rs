@@ -83,14 +83,15 @@ fn afterwards(bars: &[Bar], interval: Interval) -> Said {
 /// What SQL says of the bars that were stored.
 async fn queried(store: &Store, interval: Interval) -> Said {
     let sql = format!(
-        "select cast(ts as bigint) as start, {} from bars where \"interval\" = '{}' order by start",
+        "select ts, {} from bars where \"interval\" = '{}' order by ts",
         COLUMNS.iter().enumerate().map(|(at, text)| format!("{text} as v{at}")).collect::<Vec<_>>().join(", "),
         interval.name
     );
     let rows = tidegate_history::render::csv(&store.query(&sql, usize::MAX).await.unwrap()).unwrap();
     let read = |row: &str| {
         let mut cells = row.split(',');
-        let end = Nanos::new(cells.next().unwrap().parse().unwrap()).plus(interval.span);
+        let start: jiff::Timestamp = cells.next().unwrap().parse().unwrap();
+        let end = Nanos::new(i64::try_from(start.as_nanosecond()).unwrap()).plus(interval.span);
         // An empty cell is NULL.
         (end, bits(cells.map(|cell| cell.parse().ok())))
     };
