@@ -107,6 +107,11 @@ impl Playback {
         &self.engine
     }
 
+    /// The engine, for what readers want counted.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// Lines or rows that were read as messages.
     pub fn frames(&self) -> u64 {
         self.frames

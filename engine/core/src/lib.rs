@@ -4,10 +4,11 @@
 //! - [`input`] and [`frame`]: everything that can change the state, and its golden encoding.
 //! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
 //! - [`indicator`]: functions of series, one value at a time. [`expression`]: trees of them, compiled and evaluated.
-//! - [`microstructure`]: what the order book and the trades tell, event by event.
+//! - [`microstructure`]: what the order book and the trades tell, event by event. [`meter`]: the same of a stream, for
+//!   readers.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
-//! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
+//! - [`mod@ring`], [`inlets`], [`mod@board`]: from the connections to the engine's thread, and from it to all readers.
 //!
 //! Nothing here reads a clock, a file, a socket or a random number.
 
@@ -27,6 +28,7 @@ pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod matching;
+pub mod meter;
 pub mod microstructure;
 pub mod price;
 pub mod recent;
@@ -51,6 +53,7 @@ pub use inlets::Inlets;
 pub use input::{Fact, Gap, GapCause, Input};
 pub use instrument::{Instrument, InstrumentId, OptionRight, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
+pub use meter::{BucketOf, FlowReport};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
 pub use recent::RecentTrades;
 pub use ring::{Received, RingConsumer, RingProducer, ring};

@@ -16,7 +16,10 @@ pub fn run(mut playback: Playback, mut pace: Pace, questions: &Questions) -> any
         }
         match questions.next_within(due) {
             Asked::Nothing => playback.step()?,
-            Asked::Question(question) => question.answer(&shown(&playback, due.is_some())),
+            Asked::Question(question) => {
+                question.prepare(playback.engine_mut());
+                question.answer(&shown(&playback, due.is_some()));
+            }
             Asked::Stop => return Ok(playback),
         }
     }

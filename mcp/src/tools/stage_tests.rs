@@ -95,6 +95,7 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         // It lives as long as there is somebody to ask.
         let _folder = folder;
         while let Asked::Question(question) = questions.next_within(None) {
+            question.prepare(&mut engine);
             let as_of = NOW.plus(Nanos::new(12_000_000));
             let shown =
                 Shown { engine: &engine, as_of, playing: false, decode_errors: 0, recorder: None, stages: None };
