@@ -135,7 +135,9 @@ fn bits(values: &[(&'static str, Option<f64>)]) -> Vec<(&'static str, Option<u64
 /// One venue message, or what breaks the run of them.
 fn happening() -> impl Strategy<Value = Vec<Input>> {
     let side = prop_oneof![3 => Just(Side::Bid), 2 => Just(Side::Ask)];
-    let change = (side.clone(), -3..40i64, 0..4i64).prop_map(|(side, distance, qty)| {
+    // Now and then the sides cross.
+    let distance = prop_oneof![1 => -3..1i64, 60 => 1..40i64];
+    let change = (side.clone(), distance, 0..4i64).prop_map(|(side, distance, qty)| {
         let ticks = if side == Side::Bid { 1_000 - distance } else { 1_000 + distance };
         vec![level(Flags::LAST, side, ticks, qty * 10)]
     });
@@ -152,7 +154,7 @@ fn happening() -> impl Strategy<Value = Vec<Input>> {
 proptest! {
     #[test]
     fn a_meter_shows_what_the_measures_make_of_the_same_inputs(
-        all in prop::collection::vec((0..3_000_000_000i64, happening()), 1..400),
+        all in prop::collection::vec((0..3_000_000_000i64, happening()), 1..1_600),
     ) {
         let mut market = begun();
         // A whole day before of 50 hundred.
