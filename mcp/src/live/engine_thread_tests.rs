@@ -108,11 +108,13 @@ async fn the_flow_is_counted_from_the_first_question_on() {
     feed(&mut ring, engine.thread(), 1..=3);
     all_applied(&client, 3).await;
     let first = client.liquidity(ID).await.unwrap().flow;
-    assert_eq!((first.since, first.trades), (Nanos::new(3), 0));
+    // Deadlines bring the tape to our own time.
+    assert!(first.since >= Nanos::new(3), "{}", first.since);
+    assert_eq!(first.trades, 0);
     feed(&mut ring, engine.thread(), 4..=8);
     all_applied(&client, 8).await;
     let second = client.liquidity(ID).await.unwrap().flow;
-    assert_eq!((second.since, second.trades), (Nanos::new(3), 5));
+    assert_eq!((second.since, second.trades), (first.since, 5));
     client.stop();
     engine.join().unwrap();
 }
