@@ -53,7 +53,7 @@ fn happenings() -> Option<(Vec<Shown>, Vec<Trade>)> {
 }
 
 fn measures(levels: usize) -> Microstructure {
-    Microstructure::new(Settings { levels, ..Settings::new(Qty::from_raw(BUCKET).expect("a quantity")) })
+    Microstructure::new(Settings { levels, ..Settings::new(Some(Qty::from_raw(BUCKET).expect("a quantity"))) })
 }
 
 fn books(measures: &mut Microstructure, shown: &[Shown]) {

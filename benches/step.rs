@@ -71,12 +71,16 @@ fn run(step: &str, times: usize) -> Option<usize> {
             });
             bars.len()
         }
-        "event_to_board" => {
+        "event_to_board" | "event_to_board_measured" => {
             let messages = captures::inputs(Binance::Spot, &frames);
             for _ in 0..times {
                 let mut path = Path::default();
-                for (receive_ts, inputs) in &messages {
+                for (number, (receive_ts, inputs)) in messages.iter().enumerate() {
                     path.take(*receive_ts, &mut inputs.clone());
+                    // Among the first messages is the one that defines the instrument.
+                    if number < 50 && step == "event_to_board_measured" {
+                        path.measure();
+                    }
                 }
             }
             messages.iter().flat_map(|(_, inputs)| inputs).filter(|input| matches!(input, Input::Event(_))).count()
@@ -91,7 +95,7 @@ fn main() {
     match arguments.first().zip(times).and_then(|(step, times)| run(step, times)) {
         Some(units) => println!("{units}"),
         None => eprintln!(
-            "usage: step decode_depth|decode_kite|book|bars|event_to_board|indicators|expressions|cross <times>"
+            "usage: step decode_depth|decode_kite|book|bars|event_to_board|event_to_board_measured|indicators|expressions|cross <times>"
         ),
     }
 }

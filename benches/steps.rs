@@ -236,6 +236,11 @@ impl Path {
         applied
     }
 
+    /// Has the flow of the first instrument measured, as when somebody has asked about it.
+    pub fn measure(&mut self) {
+        self.engine.market_mut().measure(InstrumentId(0), Nanos::ZERO);
+    }
+
     /// The market.
     pub fn market(&self) -> &Market {
         self.engine.market()

@@ -10,17 +10,20 @@ struct Counting;
 thread_local! {
     /// Allocations of this thread; the harness has threads of its own.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that were asked for with them.
+    static BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
-fn count_one() {
+fn count_one(bytes: usize) {
     ALLOCATIONS.with(|count| count.set(count.get() + 1));
+    BYTES.with(|count| count.set(count.get() + bytes as u64));
 }
 
-// SAFETY: every call goes to `System` as it came; the counter is a plain cell without a destructor, whose
+// SAFETY: every call goes to `System` as it came; the counters are plain cells without destructors, whose
 // first use allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
+        count_one(layout.size());
         // SAFETY: the caller's promise is the one that `System` asks for.
         unsafe { System.alloc(layout) }
     }
@@ -31,7 +34,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one();
+        count_one(size);
         // SAFETY: as in `alloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -42,7 +45,12 @@ static ALLOCATOR: Counting = Counting;
 
 /// How often `work` allocates on this thread.
 pub fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
+    allocated(work).0
+}
+
+/// How often `work` allocates on this thread, and how many bytes in all.
+pub fn allocated(work: impl FnOnce()) -> (u64, u64) {
+    let before = (ALLOCATIONS.get(), BYTES.get());
     work();
-    ALLOCATIONS.get() - before
+    (ALLOCATIONS.get() - before.0, BYTES.get() - before.1)
 }

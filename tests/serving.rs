@@ -100,6 +100,8 @@ fn tools_say_the_same_of_one_book() {
         (&quote["bid"], &quote["ask"], &quotes["seq"])
     );
     assert_eq!(liquidity["costs"]["rows"][2][2], json!("0.001"));
+    // Nothing comes after the first question.
+    assert_eq!((&liquidity["flow"]["trades"], &liquidity["flow"]["values"]["vpin"]), (&json!(0), &Value::Null));
     // Whole thousandths, so that sums are exact.
     let thousandths = |qty: &Value| (qty.as_str().unwrap().parse::<f64>().unwrap() * 1_000.0).round() as i64;
     let rows = |depth: &Value| depth["bids"].as_array().unwrap().clone();

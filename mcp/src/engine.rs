@@ -15,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    BOARD_LEVELS, Bar, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Level, Nanos, Price, Side,
-    Snapshot, Stream, StreamState, Top, TradeSnapshot,
+    BOARD_LEVELS, Bar, BoardReader, Engine, Family, FlowReport, Instrument, InstrumentId, Known, Level, Nanos, Price,
+    Side, Snapshot, Stream, StreamState, Top, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
@@ -135,6 +135,15 @@ pub struct DepthView {
     pub last_event: Option<Nanos>,
 }
 
+/// The book of one instrument and its flow, at one moment.
+#[derive(Clone, Debug)]
+pub struct LiquidityView {
+    /// The whole book.
+    pub depth: DepthView,
+    /// What is counted since somebody first asked.
+    pub flow: FlowReport,
+}
+
 /// The bars of one instrument that are in memory.
 #[derive(Clone, Debug)]
 pub struct BarsView {
@@ -167,6 +176,8 @@ pub enum Question {
     Quotes(Vec<InstrumentId>, usize, oneshot::Sender<QuotesView>),
     /// What are the best so many levels of this one?
     Depth(InstrumentId, usize, oneshot::Sender<DepthView>),
+    /// What are all levels and the flow of this one?
+    Liquidity(InstrumentId, oneshot::Sender<LiquidityView>),
     /// What are the bars of this one, of the interval with this position?
     Bars(InstrumentId, usize, oneshot::Sender<BarsView>),
     /// No question: something to do.
@@ -242,6 +253,14 @@ impl EngineClient {
             Some(snapshot) if levels <= BOARD_LEVELS => Ok(board_view::depth(&snapshot, instrument, levels)),
             _ => self.ask(|reply| Question::Depth(id, levels, reply)).await,
         }
+    }
+
+    /// All levels of an instrument, and its flow, which is counted from the first such question on.
+    ///
+    /// # Errors
+    /// [`EngineUnavailable`].
+    pub async fn liquidity(&self, id: InstrumentId) -> Result<LiquidityView, EngineUnavailable> {
+        self.ask(|reply| Question::Liquidity(id, reply)).await
     }
 
     /// The bars of an instrument that are in memory, by the interval's position among [`tidegate_core::INTERVALS`].
@@ -348,6 +367,14 @@ pub enum Asked {
 }
 
 impl Question {
+    /// Has what it asks for counted from now on, where nobody did so far. It comes before [`Question::answer`].
+    pub fn prepare(&self, engine: &mut Engine) {
+        if let Question::Liquidity(id, _) = self {
+            let now = engine.ts();
+            engine.market_mut().measure(*id, now);
+        }
+    }
+
     /// Answers it. Whoever asked may have gone: a reply that nobody takes is dropped.
     pub fn answer(self, shown: &Shown<'_>) {
         let stamp = Stamp { seq: shown.engine.seq(), as_of: shown.as_of };
@@ -364,6 +391,15 @@ impl Question {
             Question::Depth(id, levels, reply) => {
                 if let Some(stream) = stream(id) {
                     drop(reply.send(depth(stream, stamp, levels)));
+                }
+            }
+            Question::Liquidity(id, reply) => {
+                let view = stream(id).and_then(|stream| {
+                    let depth = depth(stream, stamp, LEVELS_ALL);
+                    Some(LiquidityView { depth, flow: stream.flow()? })
+                });
+                if let Some(view) = view {
+                    drop(reply.send(view));
                 }
             }
             Question::Bars(id, interval, reply) => {

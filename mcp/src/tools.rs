@@ -9,6 +9,7 @@ mod buckets;
 mod compute_indicators;
 mod cursor;
 mod find_instruments;
+mod flow;
 mod get_bars;
 mod get_depth;
 mod get_quotes;
@@ -260,7 +261,8 @@ fn result(kind: fn(Vec<ContentBlock>) -> CallToolResult, text: String, structure
 /// All that these tools may honestly claim: they change nothing, and they know nothing outside the
 /// engine of this process.
 fn read_only() -> ToolAnnotations {
-    ToolAnnotations::default().read_only(true).destructive(false).idempotent(true).open_world(false)
+    // Whether a tool destroys, or may be called twice, is asked only of one that writes.
+    ToolAnnotations::default().read_only(true).open_world(false)
 }
 
 fn fields(schema: Value) -> JsonObject {

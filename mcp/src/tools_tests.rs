@@ -10,10 +10,7 @@ fn definitions_are_strict_described_and_small() {
             assert_eq!(definition[schema]["type"], "object", "{schema} of {definition}");
             assert_eq!(definition[schema]["additionalProperties"], false);
         }
-        assert_eq!(
-            definition["annotations"],
-            json!({ "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false })
-        );
+        assert_eq!(definition["annotations"], json!({ "readOnlyHint": true, "openWorldHint": false }));
         for (name, property) in definition["inputSchema"]["properties"].as_object().unwrap() {
             // What is opaque has no example that would be right.
             let is_shown = property["examples"].is_array()

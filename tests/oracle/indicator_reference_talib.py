@@ -3,7 +3,7 @@
 They have TA-Lib's special cases, found by trying: what is told where a denominator is zero, and
 how small a move counts as none."""
 
-from indicator_reference import back, defines, each, ema, mean, over, typical, variance
+from indicator_reference import FUNCTIONS, back, defines, each, ema, mean, over, typical, variance
 
 # How much of a price its mean distance must exceed to count (CCI), and twice that its move (MFI).
 TINY = 1e-14
@@ -215,3 +215,37 @@ def define_ages(name, choose):
 
 define_ages("max_age", max)
 define_ages("min_age", min)
+
+
+@defines("minmax_age")
+def minmax_age(context, params, values):
+    return FUNCTIONS["min_age"](context, params, values) + FUNCTIONS["max_age"](context, params, values)
+
+
+@defines("adr")
+def adr(context, params, high, low):
+    return [over(each(lambda h, l: h - l, high, low), int(params[0]), mean)]
+
+
+@defines("heikin_ashi")
+def heikin_ashi(context, params, *prices):
+    bars = []
+    for open_, high, low, close in zip(*prices):
+        first, _, _, last = bars[-1] if bars else (open_, None, None, close)
+        begin, end = (first + last) / 2, (open_ + high + low + close) / 4
+        bars.append((begin, max(high, begin, end), min(low, begin, end), end))
+    return [list(column) for column in zip(*bars)]
+
+
+@defines("fractal")
+def fractal(context, params, high, low):
+    left, right = int(params[0]), int(params[1])
+
+    def marks(values):
+        def mark(window):
+            others = window[:left] + window[left + 1 :]
+            return 100 if all(value < window[left] for value in others) else 0
+
+        return over(values, left + right + 1, mark)
+
+    return [marks(high), marks([-value for value in low])]

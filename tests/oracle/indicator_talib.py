@@ -6,7 +6,7 @@ import talib.abstract
 
 VERSION = talib.__ta_version__.decode().split()[0]
 # What they tell as a place in the series is an age here.
-AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX"}
+AGES = {"max_age": "MAXINDEX", "min_age": "MININDEX", "minmax_age": "MINMAXINDEX"}
 # Theirs by another name.
 NAMES = AGES | {
     "accelerator": "AC",
@@ -15,6 +15,7 @@ NAMES = AGES | {
     "efficiency_ratio": "ER",
     "elder_ray": "ERI",
     "force_index": "EFI",
+    "heikin_ashi": "HA",
     "mass_index": "MASSI",
     "negative_volume_index": "NVI",
     "percent_rank": "PERCENTRANK",

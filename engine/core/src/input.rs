@@ -244,10 +244,9 @@ impl Input {
             },
             GAP => Input::Gap(decode_gap(&mut from)?),
             TIME => Input::Time,
-            ATTACH => {
-                let condition = Condition::decode(std::mem::take(&mut from.bytes));
-                Input::Attach(Box::new(condition.map_err(|_| from.field("condition"))?))
-            }
+            ATTACH => Condition::decode(std::mem::take(&mut from.bytes))
+                .map(|condition| Input::Attach(Box::new(condition)))
+                .map_err(|_| from.field("condition"))?,
             DETACH => Input::Detach(from.get(Buf::try_get_u64_le)?),
             CONFIG => {
                 let mut hash = [0; 32];

@@ -5,10 +5,11 @@
 //! - [`book`], [`bar`], [`recent`], [`stream`], [`market`]: the state.
 //! - [`indicator`]: functions of series, one value at a time. [`expression`]: trees of them, compiled and evaluated.
 //! - [`condition`]: expressions that the engine evaluates as bars close.
-//! - [`microstructure`]: what the order book and the trades tell, event by event.
+//! - [`microstructure`]: what the order book and the trades tell, event by event. [`meter`]: the same of a stream, for
+//!   readers.
 //! - [`matching`]: a book of orders as an exchange keeps it; the simulated one trades on it.
 //! - [`engine`]: the total order of inputs. [`head`]: the state written down. [`digest`]: its hash.
-//! - [`ring`], [`inlets`], [`board`]: from the connections to the engine's thread, and from it to all readers.
+//! - [`mod@ring`], [`inlets`], [`mod@board`]: from the connections to the engine's thread, and from it to all readers.
 //!
 //! Nothing here reads a clock, a file, a socket or a random number.
 
@@ -29,6 +30,7 @@ pub mod input;
 pub mod instrument;
 pub mod market;
 pub mod matching;
+pub mod meter;
 pub mod microstructure;
 pub mod price;
 pub mod recent;
@@ -53,6 +55,7 @@ pub use inlets::Inlets;
 pub use input::{Fact, Gap, GapCause, Input};
 pub use instrument::{Instrument, InstrumentId, OptionRight, Settlement, Terms};
 pub use market::{Bounds, Counters, Effect, Market, MessageEnd};
+pub use meter::{BucketOf, FlowReport};
 pub use price::{Notional, NumberError, Parsed, Price, Qty};
 pub use recent::RecentTrades;
 pub use ring::{Received, RingConsumer, RingProducer, ring};

@@ -44,8 +44,9 @@ pub struct Settings {
     pub flow_events: usize,
     /// Book events of the mean spread and depth.
     pub average_events: usize,
-    /// Volume of a bucket of VPIN; a fiftieth of the volume of a usual day, as its authors take it.
-    pub bucket: Qty,
+    /// Volume of a bucket of VPIN; a fiftieth of the volume of a usual day, as its authors take it. `None` where nobody
+    /// knows it yet: see [`Microstructure::begin_buckets`].
+    pub bucket: Option<Qty>,
     /// Buckets of VPIN.
     pub buckets: usize,
     /// Trades of Roll's spread, of the effective and realized spread, and of the memory of signs.
@@ -60,7 +61,7 @@ pub struct Settings {
 
 impl Settings {
     /// The usual ones, with that volume of a bucket.
-    pub fn new(bucket: Qty) -> Settings {
+    pub fn new(bucket: Option<Qty>) -> Settings {
         Settings {
             levels: 5,
             flow_events: 100,
@@ -165,6 +166,22 @@ impl Microstructure {
         self.cost.interrupt();
         self.roll.interrupt();
         self.bars.interrupt();
+    }
+
+    /// VPIN begins anew, with buckets of this volume.
+    pub fn begin_buckets(&mut self, bucket: Qty) {
+        self.vpin.begin(bucket);
+    }
+
+    /// True from a state of the book on until something is missed.
+    pub fn is_book_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// True where the book is known to have just these best levels, of which there are no more than the settings say.
+    #[inline]
+    pub fn shows(&self, bids: &[Level], asks: &[Level]) -> bool {
+        self.is_known && self.depth().is(bids, asks)
     }
 
     fn doubled_mid(&self) -> Option<i64> {

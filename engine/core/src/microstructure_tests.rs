@@ -60,7 +60,7 @@ fn settings() -> Settings {
         levels: 4,
         flow_events: 7,
         average_events: 9,
-        bucket: qty(450),
+        bucket: Some(qty(450)),
         buckets: 5,
         trades: 12,
         horizon: Nanos::new(3_000_000_000),
@@ -271,8 +271,9 @@ impl History {
 
     fn check(&self, pack: &Microstructure, settings: &Settings) {
         self.check_book(pack, settings);
-        let buckets = self.buckets(settings.bucket.raw() as usize / 1_000_000);
-        let vpin = last(&buckets, settings.buckets).map(|last| mean(last) * 1e6 / settings.bucket.raw() as f64);
+        let bucket = settings.bucket.unwrap().raw();
+        let buckets = self.buckets(bucket as usize / 1_000_000);
+        let vpin = last(&buckets, settings.buckets).map(|last| mean(last) * 1e6 / bucket as f64);
         near("vpin", pack.vpin.value(), vpin, 1.0);
         let bars = self.bars(settings.trades_per_bar as usize);
         let recent = last(&bars, settings.bars);

@@ -7,6 +7,7 @@ use crate::event::{Body, Event, Family, Flags, Side};
 use crate::input::Fact;
 use crate::instrument::Instrument;
 use crate::market::{Bounds, MessageEnd};
+use crate::meter::{FlowMeter, FlowReport};
 use crate::price::{Price, Qty};
 use crate::recent::RecentTrades;
 use crate::time::Nanos;
@@ -100,6 +101,8 @@ pub struct Stream {
     pub last_trade: Option<LastTrade>,
     /// The latest trades, the last one among them.
     pub recent_trades: RecentTrades,
+    /// What its flow is like, where somebody asked: see [`crate::Market::measure`].
+    pub(crate) meter: Option<Box<FlowMeter>>,
     /// Bars, by position in [`INTERVALS`].
     pub bars: Vec<BarSeries>,
     /// When the last event of each family arrived (tape time), by family code.
@@ -128,6 +131,7 @@ impl Stream {
             quote: None,
             last_trade: None,
             recent_trades: RecentTrades::new(bounds.trades_max),
+            meter: None,
             bars: INTERVALS.iter().map(|&interval| BarSeries::new(interval, bounds.bars_max)).collect(),
             last_event: [None; 4],
             states: [StreamState::Closed; 4],
@@ -193,6 +197,9 @@ impl Stream {
         }
         let sequence = sequence(&event.body).or_else(|| sequence(&opening?.body));
         self.apply_body(event, sequence);
+        if let (Some(meter), Body::Trade { side, price, qty, .. }) = (&mut self.meter, event.body) {
+            meter.on_trade(ts, side, price, qty, event.flags.has(Flags::DERIVED));
+        }
         if !is_last {
             return None;
         }
@@ -203,6 +210,7 @@ impl Stream {
                 self.complete_book();
             }
             self.judge_book();
+            self.measure_book(ts);
         }
         let sequence = if family == Family::Book { self.book_sequence } else { sequence };
         Some(MessageEnd { id: event.id, family, is_snapshot: event.flags.has(Flags::SNAPSHOT), sequence })
@@ -270,6 +278,20 @@ impl Stream {
         self.set_state(Family::Book, next);
     }
 
+    fn measure_book(&mut self, ts: Nanos) {
+        let is_live = self.state(Family::Book) == StreamState::Live;
+        match &mut self.meter {
+            Some(meter) if is_live => meter.on_book(ts, &self.book),
+            Some(meter) => meter.on_no_book(ts),
+            None => {}
+        }
+    }
+
+    /// What its flow is like, where somebody asked for it to be measured.
+    pub fn flow(&self) -> Option<FlowReport> {
+        self.meter.as_ref().map(|meter| meter.report())
+    }
+
     /// Takes note of what the session knows; true where a snapshot healed a gap.
     pub(crate) fn learn(&mut self, family: Family, fact: Fact) -> bool {
         let has_snapshot = family == Family::Book;
@@ -310,6 +332,11 @@ impl Stream {
         self.message = None;
         self.is_open = false;
         self.chains[usize::from(family.code())].abandon();
+        // What the book was after the last that was heard of it, nobody knows.
+        let heard = self.last_event_any().unwrap_or_default();
+        if let (Some(meter), Family::Book | Family::Trades) = (&mut self.meter, family) {
+            meter.interrupt(heard);
+        }
         match family {
             Family::Book => {
                 self.book.clear();

@@ -18,7 +18,8 @@ mod cases;
 #[path = "../../../tests/allocations.rs"]
 mod allocations;
 
-use allocations::allocations;
+use allocations::{allocated, allocations};
+use tidegate_core::meter::METER_BYTES_MAX;
 
 const INSTRUMENTS: u32 = 8;
 const LEVELS_MAX: usize = 200;
@@ -172,6 +173,10 @@ impl Path {
             }
         }
         self.pass();
+        // Half of the instruments are measured for readers.
+        for id in 0..INSTRUMENTS / 2 {
+            self.engine.market_mut().measure(InstrumentId(id), Nanos::ZERO);
+        }
         for hours in 0..24 * (BARS_MAX as i64 + 2) {
             self.venue.now = Nanos::new(hours * 60 * MINUTE);
             for id in 0..INSTRUMENTS {
@@ -213,4 +218,17 @@ fn a_warm_path_from_ring_to_board_allocates_nothing() {
     let market = path.engine.market();
     let live = market.streams().filter(|(_, stream)| stream.state(Family::Book) == StreamState::Live).count();
     assert!(live > 0 && market.counters().trades > trades);
+    let flow = market.stream(InstrumentId(0)).unwrap().flow().unwrap();
+    assert!(flow.book_changes > 20 && flow.trades > 100 && flow.interruptions > 0, "{flow:?}");
+}
+
+#[test]
+fn a_meter_takes_no_more_than_is_said() {
+    let mut path = Path::new();
+    path.warm_up();
+    let (_, bytes) = allocated(|| path.engine.market_mut().measure(InstrumentId(INSTRUMENTS - 1), Nanos::ZERO));
+    println!("a meter takes {bytes} bytes");
+    assert!((METER_BYTES_MAX / 2..=METER_BYTES_MAX).contains(&bytes), "{bytes}");
+    let again = allocations(|| path.engine.market_mut().measure(InstrumentId(INSTRUMENTS - 1), Nanos::ZERO));
+    assert_eq!(again, 0);
 }

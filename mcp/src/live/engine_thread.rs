@@ -64,6 +64,7 @@ impl LiveEngine {
                 Asked::Stop => return self.finish(),
                 Asked::Question(question) => {
                     let began = Instant::now();
+                    question.prepare(&mut self.engine);
                     question.answer(&self.shown(now));
                     self.stages.answered(began.elapsed());
                 }

@@ -40,12 +40,15 @@ fn live(questions_max: usize) -> (RingProducer, engine::EngineClient, BoardReade
     (producer, client, reader, thread)
 }
 
-/// Feeds `EVENTS` trades, each a message, as fast as there is room.
-fn feed(ring: &mut RingProducer, engine: &thread::Thread) {
+fn define(ring: &mut RingProducer) {
     let define = Input::Define { id: ID, instrument: Box::new(btcusdt()) };
     assert!(ring.push_message(Nanos::ZERO, &mut vec![define]));
+}
+
+/// Feeds the trades with these numbers, each a message, as fast as there is room.
+fn feed(ring: &mut RingProducer, engine: &thread::Thread, ids: std::ops::RangeInclusive<u64>) {
     let mut inputs = Vec::new();
-    for trade_id in 1..=EVENTS {
+    for trade_id in ids {
         let ts = Nanos::new(trade_id as i64);
         let (price, qty) = (Price::from_raw(1_000_000_000).unwrap(), Qty::from_raw(1).unwrap());
         let body = Body::Trade { side: Side::Bid, price, qty, trade_id };
@@ -58,8 +61,8 @@ fn feed(ring: &mut RingProducer, engine: &thread::Thread) {
     engine.unpark();
 }
 
-async fn all_applied(client: &engine::EngineClient) {
-    while client.status().await.map_or(0, |status| status.events) < EVENTS {
+async fn all_applied(client: &engine::EngineClient, events: u64) {
+    while client.status().await.map_or(0, |status| status.events) < events {
         tokio::task::yield_now().await;
     }
 }
@@ -85,8 +88,9 @@ async fn readers_that_stand_still_hold_nobody_up() {
     for question in &mut waiting {
         assert!(futures_poll_once(question.as_mut()).is_none());
     }
-    feed(&mut ring, engine.thread());
-    all_applied(&client).await;
+    define(&mut ring);
+    feed(&mut ring, engine.thread(), 1..=EVENTS);
+    all_applied(&client, EVENTS).await;
     let last = board.read(ID).unwrap().last_trade.unwrap();
     assert_eq!(last.ts, Nanos::new(EVENTS as i64), "what is published is the last trade");
     println!("{EVENTS} events applied beside {STALLED} tools and a reader that stand still");
@@ -94,6 +98,24 @@ async fn readers_that_stand_still_hold_nobody_up() {
     stalled.thread().unpark();
     drop(stalled.join().unwrap());
     drop(waiting);
+    client.stop();
+    engine.join().unwrap();
+}
+
+#[tokio::test]
+async fn the_flow_is_counted_from_the_first_question_on() {
+    let (mut ring, client, _board, engine) = live(8);
+    define(&mut ring);
+    feed(&mut ring, engine.thread(), 1..=3);
+    all_applied(&client, 3).await;
+    let first = client.liquidity(ID).await.unwrap().flow;
+    // Deadlines bring the tape to our own time.
+    assert!(first.since >= Nanos::new(3), "{}", first.since);
+    assert_eq!(first.trades, 0);
+    feed(&mut ring, engine.thread(), 4..=8);
+    all_applied(&client, 8).await;
+    let second = client.liquidity(ID).await.unwrap().flow;
+    assert_eq!((second.since, second.trades), (first.since, 5));
     client.stop();
     engine.join().unwrap();
 }

@@ -26,7 +26,10 @@ pub fn run(
         tell_firings(playback.engine_mut(), firings);
         match questions.next_within(due) {
             Asked::Nothing => playback.step()?,
-            Asked::Question(question) => question.answer(&shown(&playback, due.is_some())),
+            Asked::Question(question) => {
+                question.prepare(playback.engine_mut());
+                question.answer(&shown(&playback, due.is_some()));
+            }
             Asked::Command(command) => obey(&mut playback, command),
             Asked::Stop => return Ok(playback),
         }

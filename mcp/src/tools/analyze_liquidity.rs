@@ -1,11 +1,12 @@
-//! `analyze_liquidity`: what it costs to trade now, worked out from one view of a book.
+//! `analyze_liquidity`: what it costs to trade now, worked out from one view of a book, and the flow of late.
 
 use super::Answer;
 use super::arguments::{Arguments, DECIMAL};
+use super::flow::Flow;
 use super::liquidity::{Fill, Known, Size, Touch, fill, imbalance, qty, round_price, slippage_bps};
 use super::schema::{instrument, output_schema};
 use super::table::Table;
-use crate::engine::{DepthView, LEVELS_ALL};
+use crate::engine::{DepthView, LiquidityView};
 use crate::server::Facade;
 use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, decimal_text, object, plain, price_text, to_decimal};
 use rust_decimal::Decimal;
@@ -34,6 +35,8 @@ struct Liquidity {
     imbalance: Table,
     depth: Table,
     costs: Table,
+    // Since somebody first asked.
+    flow: Flow,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -72,7 +75,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     });
     let description = "Cost to trade a size (default: multiples of the touch) against mid and touch; spread, microprice, \
                        imbalance, depth near mid. Averages and bps round half away from zero; null beyond the known book. \
-                       Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"qty\": \"0.5\"}.";
+                       flow, counted since the first call: order flow, VPIN, Kyle, Amihud, Roll, effective spread.";
     ("Liquidity", description, input, output_schema::<Liquidity>("prices"))
 }
 
@@ -101,21 +104,22 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
         (None, Some(worth)) => Some(Size::Worth(to_decimal(worth.raw(), Qty::SCALE))),
         (None, None) => None,
     };
-    let view = facade.ask(facade.engine.depth(id, instrument, LEVELS_ALL)).await?;
+    let view = facade.ask(facade.engine.liquidity(id)).await?;
     Ok(answer(&facade.run, &view, side, size))
 }
 
-fn answer(run: &Run, view: &DepthView, side: Option<&str>, size: Option<Size>) -> Answer {
+fn answer(run: &Run, view: &LiquidityView, side: Option<&str>, size: Option<Size>) -> Answer {
+    let depth = &view.depth;
     let envelope = Envelope {
-        age_ms: age_ms(view.stamp.as_of, view.last_event),
-        feed_state: Some(view.state.into()),
-        ..Envelope::at(run, &view.stamp)
+        age_ms: age_ms(depth.stamp.as_of, depth.last_event),
+        feed_state: Some(depth.state.into()),
+        ..Envelope::at(run, &depth.stamp)
     };
-    let liquidity = liquidity(view, side, size);
+    let liquidity = liquidity(depth, Flow::new(&view.flow, &depth.instrument), side, size);
     Answer::new(&envelope, &liquidity, &text(&liquidity))
 }
 
-fn liquidity(view: &DepthView, side: Option<&str>, size: Option<Size>) -> Liquidity {
+fn liquidity(view: &DepthView, flow: Flow, side: Option<&str>, size: Option<Size>) -> Liquidity {
     let instrument = &*view.instrument;
     let is_live = view.state == StreamState::Live;
     // As with depth: what a book holds that is not live is no ground for anything.
@@ -131,6 +135,7 @@ fn liquidity(view: &DepthView, side: Option<&str>, size: Option<Size>) -> Liquid
         imbalance: Table::new(&["levels", "imbalance"]),
         depth: Table::new(&["bps", "bid_qty", "ask_qty"]),
         costs: Table::new(&COST_COLUMNS),
+        flow,
     };
     if let Some(touch) = touch {
         for count in IMBALANCE_LEVELS {
@@ -235,8 +240,9 @@ fn text(answer: &Liquidity) -> String {
         lines.push(format!("{name}: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }));
     }
     for (name, table) in [("imbalance", &answer.imbalance), ("depth", &answer.depth), ("cost", &answer.costs)] {
-        lines.extend(table.lines(Some("unknown")).map(|line| format!("{name}: {line}")));
+        lines.extend(table.block(name));
     }
+    lines.extend(answer.flow.lines());
     lines.join("\n")
 }
 

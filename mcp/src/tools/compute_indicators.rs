@@ -63,8 +63,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "additionalProperties": false
     });
     let description = "Indicators (TA-Lib's) and conditions at closed bars: lag, crosses_above, since, count_true; \
-                       \"NSE:NIFTY\".close, live.close. Example: {\"instruments\": [\"BINANCE:BTCUSDT\"], \"interval\": \"1m\", \
-                       \"expressions\": [\"rsi(14)\"]}.";
+                       \"NSE:NIFTY\".close, live.close.";
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 

@@ -78,7 +78,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "additionalProperties": false
     });
     let description = "Finds instruments by key, currency or company name, with tick, lot, contract size, index and feed \
-                       state. Score 100 is exact, below 70 a guess. Example: {\"query\": \"BTC\"}.";
+                       state. Score 100 is exact, below 70 a guess.";
     ("Find instruments", description, input, output_schema::<Found>("matches"))
 }
 
@@ -246,7 +246,7 @@ fn text(found: &Found) -> String {
         0 => "no instrument of this run is like that; query \"\" lists all".to_owned(),
         _ => format!("{shown} of {total}"),
     }];
-    lines.extend(found.matches.lines(None));
+    lines.extend(found.matches.lines());
     lines.extend(found.cursor.as_ref().map(|cursor| format!("more: the same arguments with cursor {cursor}")));
     lines.join("\n")
 }

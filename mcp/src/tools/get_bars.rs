@@ -62,8 +62,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "required": ["instrument", "interval"],
         "additionalProperties": false
     });
-    let description = "Bars that start from `from` until `to`, the forming one last. \
-                       Example: {\"instrument\": \"BINANCE:BTCUSDT\", \"interval\": \"1m\"}.";
+    let description = "Bars that start from `from` until `to`, the forming one last.";
     ("Bars", description, input, output_schema::<Bars>("bars"))
 }
 

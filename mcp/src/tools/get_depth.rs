@@ -57,8 +57,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "additionalProperties": false
     });
     let description = "Order book, best first, as far as it is known (known_to_*; null: to its end); empty unless live. With \
-                       bucket each row sums up to its price; one not known whole is left out. Example: {\"instrument\": \
-                       \"BINANCE:BTCUSDT\", \"levels\": 5}.";
+                       bucket each row sums up to its price; one not known whole is left out.";
     ("Order book depth", description, input, output_schema::<Depth>("bids"))
 }
 

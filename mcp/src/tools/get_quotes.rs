@@ -71,8 +71,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "additionalProperties": false
     });
     let description = "Best bid and ask, and the last trade (or several: rows of price, qty, aggressor, time), of up to 50 \
-                       instruments at one moment. Bid and ask are null unless the book is live. Example: {\"instruments\": \
-                       [\"BINANCE:BTCUSDT\"]}.";
+                       instruments at one moment. Bid and ask are null unless the book is live.";
     ("Quotes", description, input, output_schema::<Quotes>("quotes"))
 }
 

@@ -65,7 +65,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
         "additionalProperties": false
     });
     let description = "Instruments whose latest closed bar fulfils a condition (expressions: see compute_indicators), with \
-                       the values it compares. Example: {\"condition\": \"close > sma(20)\", \"interval\": \"1m\"}.";
+                       the values it compares.";
     ("Screen", description, input, output_schema::<Screened>("matches"))
 }
 

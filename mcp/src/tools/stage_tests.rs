@@ -102,6 +102,7 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
         loop {
             match questions.next_within(None) {
                 Asked::Question(question) => {
+                    question.prepare(&mut engine);
                     let engine = &engine;
                     let shown = Shown { engine, as_of, playing: false, decode_errors: 0, recorder: None, stages: None };
                     question.answer(&shown);

@@ -63,16 +63,17 @@ impl Table {
         self.rows.iter().map(move |row| row.iter().map(cell).collect())
     }
 
-    /// A line for each row: `column cell`, joined by commas. Cells that are not known are told as `unknown`, or left
-    /// out.
-    pub(super) fn lines(&self, unknown: Option<&str>) -> impl Iterator<Item = String> {
+    /// A line with the names of the columns, and one for each row; none where there is no row. What is not known is `-`.
+    pub(super) fn block(&self, name: &str) -> impl Iterator<Item = String> {
+        let head = (!self.rows.is_empty()).then(|| format!("{name}: {}", self.columns.join(" ")));
+        head.into_iter().chain(self.cells().map(|row| row.join(" ")))
+    }
+
+    /// A line for each row: `column cell`, joined by commas. Cells that are not known are left out.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(move |row| {
-            let cells = self.columns.iter().zip(row).filter_map(|(column, cell)| match (cell, unknown) {
-                (Value::Null, None) => None,
-                (Value::Null, Some(unknown)) => Some(format!("{column} {unknown}")),
-                (cell, _) => Some(format!("{column} {}", plain(cell))),
-            });
-            cells.collect::<Vec<_>>().join(", ")
+            let known = self.columns.iter().zip(row).filter(|(_, cell)| !cell.is_null());
+            known.map(|(column, cell)| format!("{column} {}", plain(cell))).collect::<Vec<_>>().join(", ")
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Channels around the price, and what they tell of it.
 
 use super::average::Ema;
+use super::extremes::One;
 use super::kernel::{Kernel, erase};
 use super::wilder::Atr;
 use super::window::{Extreme, Moments, WindowSum};
@@ -14,21 +15,21 @@ const FACTOR: (f64, f64) = (0.0, 1_000.0);
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "highest",
-        doc: "Greatest of the last values.",
+        doc: "The greatest of the last values: `max` by TradingView's name, with its default.",
         inputs: VALUE,
         params: &[Param::period("period", 20, 1)],
         outputs: VALUE,
         source: "TradingView ta.highest",
-        build: |params| erase(Best { extreme: Extreme::greatest(params.count(0)), period: params.count(0) }),
+        build: |params| erase(One::greatest(params.count(0))),
     },
     Function {
         name: "lowest",
-        doc: "Smallest of the last values.",
+        doc: "The smallest of the last values: `min` by TradingView's name, with its default.",
         inputs: VALUE,
         params: &[Param::period("period", 20, 1)],
         outputs: VALUE,
         source: "TradingView ta.lowest",
-        build: |params| erase(Best { extreme: Extreme::smallest(params.count(0)), period: params.count(0) }),
+        build: |params| erase(One::smallest(params.count(0))),
     },
     Function {
         name: "donchian",
@@ -95,24 +96,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         build: |params| erase(BandWidth(Bollinger::new(params.count(0), params.number(1)))),
     },
 ];
-
-/// An extreme of the last values.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Best {
-    extreme: Extreme,
-    period: usize,
-}
-
-impl Kernel<1, 1> for Best {
-    #[inline]
-    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
-        self.extreme.push(value).map(|(best, _)| [best])
-    }
-
-    fn warmup(&self) -> usize {
-        self.period.saturating_sub(1)
-    }
-}
 
 /// Highest high and lowest low of the last bars.
 #[derive(Clone, Debug, Serialize, Deserialize)]

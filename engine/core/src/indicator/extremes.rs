@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "max",
-        doc: "The greatest of the last values.",
+        doc: "The greatest of the last values: `highest` by TA-Lib's name.",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
         source: "TA-Lib MAX",
-        build: |params| erase(One { extreme: Extreme::greatest(params.count(0)), period: params.count(0) }),
+        build: |params| erase(One::greatest(params.count(0))),
     },
     Function {
         name: "min",
-        doc: "The smallest of the last values.",
+        doc: "The smallest of the last values: `lowest` by TA-Lib's name.",
         inputs: VALUE,
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
         source: "TA-Lib MIN",
-        build: |params| erase(One { extreme: Extreme::smallest(params.count(0)), period: params.count(0) }),
+        build: |params| erase(One::smallest(params.count(0))),
     },
     Function {
         name: "max_age",
@@ -33,7 +33,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
         source: "TA-Lib MAXINDEX",
-        build: |params| erase(Age(One { extreme: Extreme::greatest(params.count(0)), period: params.count(0) })),
+        build: |params| erase(Age(One::greatest(params.count(0)))),
     },
     Function {
         name: "min_age",
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[Param::period("period", 30, 2)],
         outputs: VALUE,
         source: "TA-Lib MININDEX",
-        build: |params| erase(Age(One { extreme: Extreme::smallest(params.count(0)), period: params.count(0) })),
+        build: |params| erase(Age(One::smallest(params.count(0)))),
     },
     Function {
         name: "minmax",
@@ -53,6 +53,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: &["min", "max"],
         source: "TA-Lib MINMAX",
         build: |params| erase(Both(Channel::new(params.count(0)))),
+    },
+    Function {
+        name: "minmax_age",
+        doc: "How many values ago the smallest and the greatest of the last values came, 0 for now; of equal ones the \
+              newest counts. (TA-Lib gives their places in the array instead.)",
+        inputs: VALUE,
+        params: &[Param::period("period", 30, 2)],
+        outputs: &["min", "max"],
+        source: "TA-Lib MINMAXINDEX",
+        build: |params| erase(Ages::new(params.count(0))),
     },
     Function {
         name: "sum",
@@ -74,10 +84,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// The greatest of the last values, or the smallest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct One {
+pub(super) struct One {
     extreme: Extreme,
     period: usize,
+}
+
+impl One {
+    pub(super) fn greatest(period: usize) -> One {
+        One { extreme: Extreme::greatest(period), period }
+    }
+
+    pub(super) fn smallest(period: usize) -> One {
+        One { extreme: Extreme::smallest(period), period }
+    }
 }
 
 impl Kernel<1, 1> for One {
@@ -102,6 +123,32 @@ impl Kernel<1, 1> for Age {
 
     fn warmup(&self) -> usize {
         self.0.warmup()
+    }
+}
+
+/// Of the smallest, and of the greatest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Ages {
+    smallest: One,
+    greatest: One,
+}
+
+impl Ages {
+    fn new(period: usize) -> Ages {
+        Ages { smallest: One::smallest(period), greatest: One::greatest(period) }
+    }
+}
+
+impl Kernel<1, 2> for Ages {
+    #[inline]
+    fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 2]> {
+        let (smallest, greatest) = (self.smallest.extreme.push(value), self.greatest.extreme.push(value));
+        let ((_, smallest), (_, greatest)) = (smallest?, greatest?);
+        Some([smallest as f64, greatest as f64])
+    }
+
+    fn warmup(&self) -> usize {
+        self.smallest.warmup()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One number for a bar.
+//! Other prices for a bar.
 
 use super::kernel::{Kernel, erase};
 use super::{Function, VALUE};
@@ -49,6 +49,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib BOP",
         build: |_| erase(BalanceOfPower),
+    },
+    Function {
+        name: "heikin_ashi",
+        doc: "Heikin-Ashi bars: the close is the mean of the bar's four prices, the open is midway between open and close of \
+              the Heikin-Ashi bar before (at first of the bar itself), and high and low reach to both.",
+        inputs: &["open", "high", "low", "close"],
+        params: &[],
+        outputs: &["open", "high", "low", "close"],
+        source: "TA-Lib HA; Valcu, Using the Heikin-Ashi technique (2004)",
+        build: |_| erase(HeikinAshi::default()),
     },
 ];
 
@@ -128,6 +138,26 @@ impl Kernel<4, 1> for BalanceOfPower {
     fn update(&mut self, [open, high, low, close]: [f64; 4]) -> Option<[f64; 1]> {
         let range = high - low;
         Some([if range > 0.0 { (close - open) / range } else { 0.0 }])
+    }
+
+    fn warmup(&self) -> usize {
+        0
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct HeikinAshi {
+    /// Open and close of the bar before.
+    before: Option<(f64, f64)>,
+}
+
+impl Kernel<4, 4> for HeikinAshi {
+    #[inline]
+    fn update(&mut self, [open, high, low, close]: [f64; 4]) -> Option<[f64; 4]> {
+        let (first, last) = self.before.unwrap_or((open, close));
+        let (ha_open, ha_close) = ((first + last) / 2.0, (open + high + low + close) / 4.0);
+        self.before = Some((ha_open, ha_close));
+        Some([ha_open, high.max(ha_open).max(ha_close), low.min(ha_open).min(ha_close), ha_close])
     }
 
     fn warmup(&self) -> usize {

@@ -32,6 +32,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         build: |params| erase(Swing::low(params.count(0), params.count(1))),
     },
     Function {
+        name: "fractal",
+        doc: "Williams' fractals: 100 at the bar that confirms one, which is the last of those to the right of the high that \
+              is above all its neighbours (up), or of the low that is below them (down); else 0. A price that equals a \
+              neighbour's is none. (swing_high tells the price, and keeps it.)",
+        inputs: &["high", "low"],
+        params: &[Param::period("left", 2, 1), Param::period("right", 2, 1)],
+        outputs: &["up", "down"],
+        source: "TA-Lib FRACTAL; Williams, Trading Chaos (1995)",
+        build: |params| erase(Fractal::new(params.count(0), params.count(1))),
+    },
+    Function {
         name: "support_resistance",
         doc: "The nearest support below the close and the nearest resistance above it: the last sixteen swing lows and \
               swing highs, of which those within some percent of each other count as one level at their mean. The lowest \
@@ -117,6 +128,62 @@ impl Kernel<1, 2> for Swing {
 
     fn warmup(&self) -> usize {
         Swing::warmup(self)
+    }
+}
+
+/// A value that is greater than so many before it and after it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Peak {
+    /// 1 for highs, -1 for lows.
+    sign: f64,
+    before: Extreme,
+    after: Extreme,
+    /// The candidate, and what came after it.
+    window: Window,
+}
+
+impl Peak {
+    fn new(sign: f64, left: usize, right: usize) -> Peak {
+        let (before, after) = (Extreme::greatest(left), Extreme::greatest(right));
+        Peak { sign, before, after, window: Window::new(right.saturating_add(1)) }
+    }
+
+    /// Takes a value; once there were enough, whether the candidate is a peak.
+    #[inline]
+    fn push(&mut self, value: f64) -> Option<bool> {
+        let value = value * self.sign;
+        let after = self.after.push(value);
+        let before = self.window.push(value).and_then(|value| self.before.push(value));
+        let candidate = self.window.oldest()?;
+        Some(before?.0 < candidate && after?.0 < candidate)
+    }
+}
+
+/// Peaks of highs, and of lows upside down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Fractal {
+    up: Peak,
+    down: Peak,
+    warmup: usize,
+}
+
+impl Fractal {
+    fn new(left: usize, right: usize) -> Fractal {
+        let warmup = left.saturating_add(right);
+        Fractal { up: Peak::new(1.0, left, right), down: Peak::new(-1.0, left, right), warmup }
+    }
+}
+
+impl Kernel<2, 2> for Fractal {
+    #[inline]
+    fn update(&mut self, [high, low]: [f64; 2]) -> Option<[f64; 2]> {
+        let (up, down) = (self.up.push(high), self.down.push(low));
+        let mark = |is_peak| if is_peak { 100.0 } else { 0.0 };
+        Some([mark(up?), mark(down?)])
+    }
+
+    fn warmup(&self) -> usize {
+        self.warmup
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::kernel::{Kernel, erase};
 use super::wilder::{Atr, TrueRange};
+use super::window::WindowSum;
 use super::{Function, Param, VALUE};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         outputs: VALUE,
         source: "TA-Lib NATR",
         build: |params| erase(Natr { average: Atr::new(params.count(0)), is_plain: params.count(0) == 1 }),
+    },
+    Function {
+        name: "adr",
+        doc: "Average daily range: the mean of high less low over the last bars, gaps between them left out.",
+        inputs: &["high", "low"],
+        params: &[Param::period("period", 14, 1)],
+        outputs: VALUE,
+        source: "TA-Lib ADR",
+        build: |params| erase(AverageRange(WindowSum::new(params.count(0)))),
     },
 ];
 
@@ -79,5 +89,20 @@ impl Kernel<3, 1> for Natr {
 
     fn warmup(&self) -> usize {
         self.average.warmup()
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AverageRange(WindowSum);
+
+impl Kernel<2, 1> for AverageRange {
+    #[inline]
+    fn update(&mut self, [high, low]: [f64; 2]) -> Option<[f64; 1]> {
+        let sum = self.0.push(high - low)?;
+        Some([sum / self.0.window().capacity() as f64])
+    }
+
+    fn warmup(&self) -> usize {
+        self.0.window().capacity() - 1
     }
 }

@@ -25,6 +25,14 @@ impl Rungs {
         }
     }
 
+    /// True where it holds just these levels.
+    #[inline]
+    fn is(&self, levels: &[Level]) -> bool {
+        let slots = self.prices.iter().zip(&self.qtys);
+        self.len == levels.len()
+            && slots.zip(levels).all(|((&price, &qty), level)| price == level.price.raw() && qty == level.qty.raw())
+    }
+
     /// Total quantity of the best levels. No book holds a level of less than nothing, and ten of the greatest quantity
     /// fit.
     #[inline]
@@ -70,6 +78,12 @@ impl Depth {
     pub(super) fn set(&mut self, bids: &[Level], asks: &[Level]) {
         self.bids.set(bids);
         self.asks.set(asks);
+    }
+
+    /// True where its levels are these.
+    #[inline]
+    pub(super) fn is(&self, bids: &[Level], asks: &[Level]) -> bool {
+        self.bids.is(bids) && self.asks.is(asks)
     }
 
     #[inline]

@@ -102,6 +102,11 @@ impl LastMean {
         self.sum += i128::from(value) - i128::from(self.values.push(value).unwrap_or(0));
     }
 
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+        self.sum = 0;
+    }
+
     /// The mean, once there are enough.
     pub(super) fn value(&self) -> Option<f64> {
         self.values.is_full().then(|| self.sum as f64 / self.values.capacity() as f64)

@@ -9,7 +9,7 @@ use crate::price::Qty;
 /// |bought − sold|, by the volume of a bucket. Who bought is told by the venue rather than guessed from price changes.
 #[derive(Clone, Debug)]
 pub struct Vpin {
-    /// Volume of a bucket.
+    /// Volume of a bucket; 0 while nobody knows it.
     bucket: i64,
     /// Of the bucket that is filling.
     volume: i64,
@@ -19,14 +19,24 @@ pub struct Vpin {
 }
 
 impl Vpin {
-    /// Over `buckets` buckets of a volume of `bucket`.
-    pub fn new(bucket: Qty, buckets: usize) -> Vpin {
+    /// Over `buckets` buckets of a volume of `bucket`; without one nothing is counted until [`Vpin::begin`].
+    pub fn new(bucket: Option<Qty>, buckets: usize) -> Vpin {
         let imbalances = LastMean::new(buckets);
-        Vpin { bucket: bucket.raw().max(1), volume: 0, bought: 0, imbalances, buckets: buckets.max(1) as i64 }
+        let bucket = bucket.map_or(0, |bucket| bucket.raw().max(1));
+        Vpin { bucket, volume: 0, bought: 0, imbalances, buckets: buckets.max(1) as i64 }
+    }
+
+    /// Begins anew, with buckets of this volume.
+    pub fn begin(&mut self, bucket: Qty) {
+        (self.bucket, self.volume, self.bought) = (bucket.raw().max(1), 0, 0);
+        self.imbalances.clear();
     }
 
     /// A trade; `side` is the aggressor's.
     pub fn update(&mut self, side: Side, qty: Qty) {
+        if self.bucket == 0 {
+            return;
+        }
         let mut rest = qty.raw().max(0);
         let room = self.bucket - self.volume;
         if rest >= room {
