@@ -1,4 +1,5 @@
-//! Captured inputs through ring, engine and bars onto the board, on one thread: `event_to_board/<market>/<batch>`.
+//! Captured inputs through ring, engine and bars onto the board, on one thread: `event_to_board/<market>/<batch>`, and
+//! with a thousand standing conditions on their instrument.
 //!
 //! A batch of one message is what a quiet market brings, and one of many what waits after a burst.
 
@@ -7,16 +8,22 @@ use benches::steps::Path;
 use criterion::{BatchSize, Criterion, Throughput};
 use tidegate_core::{Input, Nanos};
 
-/// Pushes messages, a turn after every `batch` of them.
-fn run(mut messages: Vec<(Nanos, Vec<Input>)>, batch: usize) -> Path {
+const CONDITIONS: u64 = 1_000;
+
+/// Pushes messages, a turn after every `batch` of them; with the first batch the instrument is there, and conditions on it
+/// are attached.
+fn run(mut messages: Vec<(Nanos, Vec<Input>)>, batch: usize, conditions: u64) -> Path {
     let mut path = Path::default();
-    for messages in messages.chunks_mut(batch) {
+    for (number, messages) in messages.chunks_mut(batch).enumerate() {
         let mut now = Nanos::ZERO;
         for (receive_ts, inputs) in messages {
             assert!(path.push(*receive_ts, inputs), "the ring is empty");
             now = *receive_ts;
         }
         while path.turn(now) > 0 {}
+        if number == 0 && conditions > 0 {
+            path.attach(conditions);
+        }
     }
     path
 }
@@ -27,12 +34,14 @@ fn main() {
     for (name, capture) in [("spot", Binance::Spot), ("coin_m", Binance::CoinM)] {
         let Some(frames) = capture.frames(20_000) else { return };
         let messages = captures::inputs(capture, &frames);
-        let expect = run(messages.clone(), 1);
+        let expect = run(messages.clone(), 1, 0);
         group.throughput(Throughput::Elements(expect.market().counters().events));
-        for batch in [1, 64] {
-            group.bench_function(format!("{name}/{batch}"), |bencher| {
+        for (batch, conditions) in [(1, 0), (64, 0), (64, CONDITIONS)] {
+            let with = if conditions > 0 { format!("/{conditions} conditions") } else { String::new() };
+            group.bench_function(format!("{name}/{batch}{with}"), |bencher| {
                 let run = |messages| {
-                    let path = run(messages, batch);
+                    let path = run(messages, batch, conditions);
+                    assert_eq!(path.market().conditions_len() as u64, conditions);
                     assert_eq!(path.market().counters(), expect.market().counters());
                     path
                 };

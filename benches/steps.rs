@@ -3,6 +3,7 @@
 use crate::captures::{Binance, Binances, Change, Frame};
 use std::sync::Arc;
 use tidegate_core::bar::{BarSeries, INTERVALS};
+use tidegate_core::condition::Condition;
 use tidegate_core::expression::{Column, Evaluator, Expr, Operator, Program, Row};
 use tidegate_core::indicator::{self, Indicator};
 use tidegate_core::{
@@ -239,6 +240,22 @@ impl Path {
     /// Has the flow of the first instrument measured, as when somebody has asked about it.
     pub fn measure(&mut self) {
         self.engine.market_mut().measure(InstrumentId(0), Nanos::ZERO);
+    }
+
+    /// Attaches so many standing conditions on bars of a minute of the first instrument, no two alike.
+    pub fn attach(&mut self, count: u64) {
+        for id in 0..count {
+            let of = |period: u64| {
+                let function = indicator::find("ema").expect("of the catalogue");
+                let close = Expr::column(None, Column::Close);
+                Expr::call(function, &[period as f64], vec![close], 0).expect("a good period")
+            };
+            let crosses = of(2 + id).crosses_above(of(3 + 2 * id)).expect("two numbers");
+            let mut condition =
+                Condition::new(id, &[crosses], INTERVALS[1], &[InstrumentId(0)]).expect("one condition");
+            condition.prime(&[&[]], self.engine.ts()).expect("a small one");
+            assert!(self.engine.attach_unrecorded(Box::new(condition)), "there is room");
+        }
     }
 
     /// The market.

@@ -40,10 +40,21 @@ impl StdioClient {
         writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
     }
 
+    /// Sends a notification.
+    pub fn notify(&mut self, method: &str, params: &Value) {
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    /// Whatever comes next.
+    pub fn next_message(&mut self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a message");
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// The answer to the last request; nothing else may come on stdout.
     pub fn answer(&mut self) -> Value {
-        let line = self.lines.recv_timeout(PATIENCE).expect("an answer");
-        let answer: Value = serde_json::from_str(&line).unwrap();
+        let answer = self.next_message();
         assert_eq!(answer["id"], json!(self.asked), "{answer}");
         answer
     }

@@ -125,7 +125,7 @@ async fn a_market_its_replay_its_bars_and_sql_say_the_same() {
                 assert!(live.get(end).is_none_or(|said| said == values), "{name} {} at {end}", interval.name);
             }
             if is_whole {
-                assert!(compared == live.len() && 4 * compared >= 3 * bars.len(), "{compared} of {}", bars.len());
+                assert!(compared == live.len() && 2 * compared >= bars.len(), "{compared} of {}", bars.len());
             }
             println!("{name} {}: {} bars live and replayed, {compared} afterwards", interval.name, live.len());
         }
