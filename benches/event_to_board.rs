@@ -41,7 +41,7 @@ fn main() {
             group.bench_function(format!("{name}/{batch}{with}"), |bencher| {
                 let run = |messages| {
                     let path = run(messages, batch, conditions);
-                    assert_eq!(path.market().conditions_len() as u64, conditions);
+                    assert_eq!(path.market().conditions().count() as u64, conditions);
                     assert_eq!(path.market().counters(), expect.market().counters());
                     path
                 };

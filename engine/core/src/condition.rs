@@ -179,11 +179,6 @@ impl Condition {
         self.evaluator.program()
     }
 
-    /// True where it depends on a bar that is still open.
-    pub fn is_live(&self) -> bool {
-        self.is_live
-    }
-
     /// True where it was, the last time that it was looked at.
     pub fn is_true(&self) -> bool {
         self.was_true

@@ -279,10 +279,10 @@ fn what_does_not_fit_is_refused() {
     }
     let refused = |engine: &mut Engine, condition: Condition| {
         assert!(!engine.market().has_room_for(&condition));
-        let (id, before) = (condition.id(), engine.market().conditions_len());
+        let (id, before) = (condition.id(), engine.market().conditions().count());
         let error = engine.input(engine.ts(), &Input::Attach(Box::new(condition)), &mut ignore).unwrap_err();
         assert_eq!(error, ApplyError::BadAttach(id).into());
-        assert_eq!(engine.market().conditions_len(), before);
+        assert_eq!(engine.market().conditions().count(), before);
     };
     refused(&mut engine, of(5_000));
     engine.input(engine.ts(), &Input::Detach(0), &mut ignore).unwrap();
@@ -293,7 +293,7 @@ fn what_does_not_fit_is_refused() {
     engine.input(engine.ts(), &Input::Attach(Box::new(of(0))), &mut ignore).unwrap();
     let gap = Gap { id: None, family: Family::Book, cause: GapCause::Restart, from: 1, to: 2 };
     engine.input(engine.ts(), &Input::Gap(gap), &mut ignore).unwrap();
-    assert_eq!(engine.market().conditions_len(), 0, "nobody listened for a while");
+    assert_eq!(engine.market().conditions().count(), 0, "nobody listened for a while");
 
     let number = column(None, Column::Close);
     assert_eq!(Condition::new(1, std::slice::from_ref(&number), MINUTES, &[ONE]).unwrap_err(), ConditionError::Shape);

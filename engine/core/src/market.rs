@@ -200,11 +200,6 @@ impl Market {
         self.conditions.iter()
     }
 
-    /// How many standing conditions there are.
-    pub fn conditions_len(&self) -> usize {
-        self.conditions.len()
-    }
-
     /// The next firing of a standing condition that has not been told, if any.
     pub fn poll_firing(&mut self) -> Option<Firing> {
         self.conditions.poll_firing()

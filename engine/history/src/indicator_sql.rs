@@ -4,6 +4,9 @@
 //! the function goes along each series of `bars`. A function with several outputs answers a struct:
 //! `macd(close, 12, 26, 9)['signal']`. A row with a null input is skipped and has a null output. Where SQL has a function
 //! of that name itself (`sum`, `median`) ours is called with `ta_` before its name, as all of them can be.
+//!
+//! A condition as the last argument says where it begins: `ema(close, 20, ts >= timestamp '2026-11-20T09:15:00')` goes
+//! along from the first row of the partition at which it is true; rows before have a null output.
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Float64Builder, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
@@ -140,10 +143,12 @@ impl WindowUDFImpl for Windowed {
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let Function { inputs, params, .. } = self.function;
-        if !(inputs.len()..=inputs.len() + params.len()).contains(&given.len()) {
+        let begins = usize::from(given.last() == Some(&DataType::Boolean));
+        let numbers = given.len() - begins;
+        if !(inputs.len()..=inputs.len() + params.len()).contains(&numbers) {
             return plan_err!("write {}", crate::expression::signature(self.function));
         }
-        Ok(vec![DataType::Float64; given.len()])
+        Ok([vec![DataType::Float64; numbers], vec![DataType::Boolean; begins]].concat())
     }
 
     fn field(&self, arguments: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
@@ -152,9 +157,9 @@ impl WindowUDFImpl for Windowed {
 
     fn partition_evaluator(&self, arguments: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
         let mut params = Vec::new();
-        for (param, expr) in
-            self.function.params.iter().zip(arguments.input_exprs().iter().skip(self.function.inputs.len()))
-        {
+        let given = arguments.input_exprs().iter().zip(arguments.input_fields());
+        let numbers = given.filter(|(_, field)| field.data_type() != &DataType::Boolean).map(|(expr, _)| expr);
+        for (param, expr) in self.function.params.iter().zip(numbers.skip(self.function.inputs.len())) {
             let literal = (expr.as_ref() as &dyn Any).downcast_ref::<Literal>().map(Literal::value);
             let Some(ScalarValue::Float64(Some(value))) = literal else {
                 return plan_err!("{} of {} must be a plain number", param.name, self.name);
@@ -184,6 +189,8 @@ impl PartitionEvaluator for Partition {
         let Some(inputs) = inputs.into_iter().collect::<Option<Vec<&Float64Array>>>() else {
             return exec_err!("{} takes numbers", function.name);
         };
+        let begins = values.last().and_then(|values| values.as_boolean_opt());
+        let mut has_begun = begins.is_none();
         let mut outputs: Vec<Float64Builder> =
             function.outputs.iter().map(|_| Float64Builder::with_capacity(rows)).collect();
         let (mut row, mut out) = (vec![0.0; inputs.len()], vec![0.0; outputs.len()]);
@@ -191,7 +198,8 @@ impl PartitionEvaluator for Partition {
             for (value, input) in row.iter_mut().zip(&inputs) {
                 *value = if input.is_valid(at) { input.value(at) } else { f64::NAN };
             }
-            let is_there = self.indicator.update(&row, &mut out);
+            has_begun |= begins.is_some_and(|begins| begins.is_valid(at) && begins.value(at));
+            let is_there = has_begun && self.indicator.update(&row, &mut out);
             outputs.iter_mut().zip(&out).for_each(|(output, value)| output.append_option(is_there.then_some(*value)));
         }
         let mut columns: Vec<ArrayRef> =

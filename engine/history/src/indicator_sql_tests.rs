@@ -76,6 +76,23 @@ async fn sql_says_what_the_kernels_say_bit_for_bit() {
 }
 
 #[tokio::test]
+async fn a_condition_says_where_a_function_begins() {
+    let (context, closes) = context();
+    const SKIPPED: usize = 123;
+    let text = format!("select ema(close, 20, ts >= to_timestamp_nanos({SKIPPED})) from bars order by symbol, ts");
+    let found = ask(&context, &text).await.unwrap();
+    let later = closes.each_ref().map(|closes| closes[SKIPPED..].to_vec());
+    let expect = kernel("ema", &[20.0], 0, &later);
+    let (first, second) = expect.split_at(ROWS - SKIPPED);
+    let nothing = [None; SKIPPED];
+    assert!(found == [&nothing[..], first, &nothing, second].concat());
+    let from_the_first = ask(&context, "select ema(close, 20) from bars order by symbol, ts").await.unwrap();
+    assert!(found != from_the_first && found.iter().flatten().count() > ROWS);
+    let never = ask(&context, "select rsi(close, ts is null) from bars").await.unwrap();
+    assert!(never.iter().all(Option::is_none));
+}
+
+#[tokio::test]
 async fn sql_keeps_its_own_functions_and_names_mistakes() {
     let (context, closes) = context();
     let sum = ask(&context, "select sum(close) from bars").await.unwrap();

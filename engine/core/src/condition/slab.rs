@@ -28,11 +28,6 @@ struct Watched {
 }
 
 impl Conditions {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
     /// In the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Condition> {
         self.slots.iter().flatten().map(Box::as_ref)
