@@ -37,7 +37,7 @@ fn main() {
         let expect = run(messages.clone(), 1, 0);
         group.throughput(Throughput::Elements(expect.market().counters().events));
         for (batch, conditions) in [(1, 0), (64, 0), (64, CONDITIONS)] {
-            let with = if conditions > 0 { format!("/{conditions} conditions") } else { String::new() };
+            let with = if conditions > 0 { format!("/{conditions}_conditions") } else { String::new() };
             group.bench_function(format!("{name}/{batch}{with}"), |bencher| {
                 let run = |messages| {
                     let path = run(messages, batch, conditions);
