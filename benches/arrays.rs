@@ -1,4 +1,4 @@
-//! Indicators over whole arrays, one value after another, for `benches/arrays.py`: `arrays <file>`, in which high, low and
+//! Indicators over whole arrays, for `benches/arrays.py`: `arrays <file>`, in which high, low and
 //! close of all bars stand one after the other as little-endian doubles. A line in is a function and its parameters,
 //! `macd 12 26 9`; a line out is how long it took in ns, and the last value of each output.
 
@@ -9,16 +9,8 @@ use tidegate_core::indicator::Indicator;
 
 /// What comes out at each bar; not a number where nothing does.
 fn outputs(indicator: &mut Indicator, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
-    let outputs = indicator.function().outputs.len();
-    let mut all = vec![vec![f64::NAN; inputs[0].len()]; outputs];
-    let (mut input, mut out) = ([0.0; 3], [0.0; 3]);
-    let (input, out) = (&mut input[..inputs.len()], &mut out[..outputs]);
-    for at in 0..inputs[0].len() {
-        input.iter_mut().zip(inputs).for_each(|(slot, series)| *slot = series[at]);
-        if indicator.update(input, out) {
-            all.iter_mut().zip(&*out).for_each(|(series, value)| series[at] = *value);
-        }
-    }
+    let mut all = vec![vec![0.0; inputs[0].len()]; indicator.function().outputs.len()];
+    indicator.run(inputs, &mut all.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
     all
 }
 

@@ -1,15 +1,18 @@
 //! A busy day for one engine: 3,000 instruments of Kite with ten packets a second each, and 20 books of Binance at the
-//! rate of the capture's busiest second, recorded to disk. `soak [seconds]`, 600 by default.
+//! rate of the capture's busiest second, recorded to disk. `soak [seconds]`, 600 by default. For five seconds of every ten
+//! a thousand standing conditions are attached, each on an instrument of its own.
 //!
-//! Prints what was left out, which must be nothing, and how long messages took.
+//! Prints what was left out, which must be nothing, and how long messages took, with conditions and without.
 //! Where the capture ends it begins again, as after a lost connection: its gaps are the only ones there may be.
 
 use benches::captures::{self, Binance, Frame};
-use benches::steps::BOUNDS;
+use benches::steps::{self, BOUNDS};
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+use tidegate_core::bar::INTERVALS;
 use tidegate_core::{
     BoardWriter, Engine, Inlets, Input, Instrument, InstrumentId, Market, Nanos, Observer, RingConsumer, RingProducer,
     Stamped, board, ring,
@@ -25,6 +28,11 @@ const KITE_EVERY: Duration = Duration::from_millis(100);
 const PACKETS: usize = 100;
 const BOOKS: u32 = 20;
 const RING_INPUTS: usize = 65_536;
+const CONDITIONS: u64 = 1_000;
+/// How long conditions are there, and how long they are not.
+const SPELL: Duration = Duration::from_secs(5);
+/// Between two that come or go.
+const CONDITION_EVERY: Duration = Duration::from_millis(1);
 
 /// One connection: its ring, and what found no room.
 struct Connection<'a> {
@@ -147,6 +155,27 @@ fn binance(mut connection: Connection<'_>, seconds: u64, frames: &[Frame], pairs
     }
 }
 
+/// Has conditions attached and detached one after the other, spell by spell, until `ends`.
+fn attach(commands: &Sender<Input>, engine: &Thread, now: impl Fn() -> Nanos, ends: Instant) {
+    let send = |command: Input| {
+        // The engine's thread listens for as long as this one runs.
+        let _ = commands.send(command);
+        engine.unpark();
+        thread::sleep(CONDITION_EVERY);
+    };
+    let has_time = || Instant::now() + 2 * SPELL <= ends;
+    while has_time() {
+        thread::sleep(SPELL);
+        let began = Instant::now();
+        for id in 0..CONDITIONS {
+            let condition = steps::standing(id, INTERVALS[0], InstrumentId(id as u32), now());
+            send(Input::Attach(Box::new(condition)));
+        }
+        thread::sleep(SPELL.saturating_sub(began.elapsed()));
+        (0..CONDITIONS).for_each(|id| send(Input::Detach(id)));
+    }
+}
+
 /// The recorder, and when each message was received that has been applied since the last look.
 struct Watch {
     recorder: Recorder,
@@ -166,25 +195,58 @@ impl Observer for Watch {
     }
 }
 
+/// How long messages took, from their receipt to the board, in nanoseconds: all, and those while there were conditions,
+/// and while there were none.
+struct Times([Histogram<u64>; 2]);
+
+impl Times {
+    fn new() -> Times {
+        Times([(); 2].map(|()| Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are")))
+    }
+
+    fn print(&self) {
+        let all = &mut self.0[0].clone();
+        all.add(&self.0[1]).expect("of the same bounds");
+        for (what, times) in [("", &*all), (", without conditions", &self.0[0]), (", with conditions", &self.0[1])] {
+            let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile) as f64 / 1e3);
+            println!("receipt to board, in us{what}: p50 {p50:.0}, p99 {p99:.0}, p99.9 {p999:.0}");
+        }
+    }
+}
+
 /// The engine's thread.
 fn serve(
     mut engine: Engine,
     rings: Vec<RingConsumer>,
+    commands: Receiver<Input>,
     mut writer: BoardWriter,
     mut watch: Watch,
     now: impl Fn() -> Nanos,
     is_over: &AtomicBool,
-) -> (Engine, Watch, Histogram<u64>) {
+) -> (Engine, Watch, Times) {
     let mut inlets = Inlets::new(rings, 4_096);
-    let mut times = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are");
+    let (mut times, mut firings) = (Times::new(), 0u64);
     loop {
         let ends = is_over.load(Ordering::Acquire);
         let applied = inlets.turn(now(), &mut engine, &mut watch, &mut writer).expect("of the venues");
         let at = now();
-        watch.received.drain(..).for_each(|ts| times.saturating_record(at.since(ts).raw().max(1) as u64));
+        let has_conditions = engine.market().conditions().next().is_some();
+        let times_now = &mut times.0[usize::from(has_conditions)];
+        watch.received.drain(..).for_each(|ts| times_now.saturating_record(at.since(ts).raw().max(1) as u64));
         while engine.market_mut().poll_effect().is_some() {}
+        while engine.market_mut().poll_firing().is_some() {
+            firings += 1;
+        }
+        if !engine.market().is_message_open()
+            && let Ok(command) = commands.try_recv()
+        {
+            engine.input(now(), &command, &mut watch).expect("there is room");
+        }
         match applied {
-            0 if ends => return (engine, watch, times),
+            0 if ends => {
+                println!("conditions became true {firings} times");
+                return (engine, watch, times);
+            }
             0 => thread::park_timeout(Duration::from_millis(1)),
             _ => {}
         }
@@ -210,13 +272,17 @@ fn main() {
         engine.input(first, &define, &mut watch).expect("the next id");
     }
     let (pairs, shares) = instruments.split_at(BOOKS as usize);
+    let (commands, commanded) = channel();
     let (engine, watch, times) = thread::scope(|scope| {
-        let engine = scope.spawn(|| serve(engine, inlets, writer, watch, now, &is_over));
+        let is_over = &is_over;
+        let engine = scope.spawn(move || serve(engine, inlets, commanded, writer, watch, now, is_over));
         let connection =
             |ring| Connection { ring, engine: engine.thread().clone(), left_out: &left_out, gaps: &gaps, first, began };
         let mut connections = rings.into_iter().map(connection);
         let (one, other) = (connections.next().expect("two"), connections.next().expect("two"));
         let kite = scope.spawn(move || kite(one, seconds, shares));
+        let (thread, ends) = (engine.thread().clone(), began + Duration::from_secs(seconds));
+        scope.spawn(move || attach(&commands, &thread, now, ends));
         binance(other, seconds, &frames, pairs);
         kite.join().expect("the connection's thread");
         is_over.store(true, Ordering::Release);
@@ -231,8 +297,7 @@ fn main() {
     println!("left out for want of room in a ring: {} inputs", left_out.load(Ordering::Relaxed));
     println!("left out by the recorder: {} times", report.full);
     println!("recorded {} inputs, {:.2} bytes each", report.inputs, report.bytes as f64 / report.inputs as f64);
-    let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
-    println!("receipt to board, in us: p50 {:.0}, p99 {:.0}, p99.9 {:.0}", micros(0.5), micros(0.99), micros(0.999));
+    times.print();
     println!("gaps: {}, of {} connections that were closed", counters.gaps, gaps.load(Ordering::Relaxed));
     assert_eq!((left_out.into_inner(), report.full), (0, 0), "nothing is left out");
     assert_eq!(counters.gaps, gaps.into_inner(), "no gap but where the capture begins again");

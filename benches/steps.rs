@@ -2,7 +2,7 @@
 
 use crate::captures::{Binance, Binances, Change, Frame};
 use std::sync::Arc;
-use tidegate_core::bar::{BarSeries, INTERVALS};
+use tidegate_core::bar::{BarSeries, INTERVALS, Interval};
 use tidegate_core::condition::Condition;
 use tidegate_core::expression::{Column, Evaluator, Expr, Operator, Program, Row};
 use tidegate_core::indicator::{self, Indicator};
@@ -245,15 +245,7 @@ impl Path {
     /// Attaches so many standing conditions on bars of a minute of the first instrument, no two alike.
     pub fn attach(&mut self, count: u64) {
         for id in 0..count {
-            let of = |period: u64| {
-                let function = indicator::find("ema").expect("of the catalogue");
-                let close = Expr::column(None, Column::Close);
-                Expr::call(function, &[period as f64], vec![close], 0).expect("a good period")
-            };
-            let crosses = of(2 + id).crosses_above(of(3 + 2 * id)).expect("two numbers");
-            let mut condition =
-                Condition::new(id, &[crosses], INTERVALS[1], &[InstrumentId(0)]).expect("one condition");
-            condition.prime(&[&[]], self.engine.ts()).expect("a small one");
+            let condition = standing(id, INTERVALS[1], InstrumentId(0), self.engine.ts());
             assert!(self.engine.attach_unrecorded(Box::new(condition)), "there is room");
         }
     }
@@ -262,6 +254,19 @@ impl Path {
     pub fn market(&self) -> &Market {
         self.engine.market()
     }
+}
+
+/// A standing condition, unlike those of another number, that has seen nothing until then.
+pub fn standing(id: u64, interval: Interval, instrument: InstrumentId, until: Nanos) -> Condition {
+    let of = |period: u64| {
+        let function = indicator::find("ema").expect("of the catalogue");
+        let close = Expr::column(None, Column::Close);
+        Expr::call(function, &[period as f64], vec![close], 0).expect("a good period")
+    };
+    let crosses = of(2 + id).crosses_above(of(3 + 2 * id)).expect("two numbers");
+    let mut condition = Condition::new(id, &[crosses], interval, &[instrument]).expect("one condition");
+    condition.prime(&[&[]], until).expect("a small one");
+    condition
 }
 
 /// Takes frames from their text to the board; the best prices after each, summed up.

@@ -121,6 +121,14 @@ fn poll(engine: &mut Engine, all: &mut Vec<Told>) {
     }
 }
 
+/// Time passes: what fires at one deadline is told before the next one comes.
+fn pass_time(engine: &mut Engine, now: Nanos, all: &mut Vec<Told>) {
+    while let Some(deadline) = engine.market().next_deadline().filter(|&deadline| deadline <= now) {
+        engine.pass_time(deadline, &mut ignore).unwrap();
+        poll(engine, all);
+    }
+}
+
 /// The bars that each series of a condition ends with.
 fn bars_of(condition: &Condition, market: &Market) -> Vec<Vec<Bar>> {
     let series = condition.places.iter().map(|&(id, interval)| &market.stream(id).unwrap().bars[interval]);
@@ -180,12 +188,12 @@ fn run(seed: u64, exchange: impl Fn(Engine) -> Engine) -> (Vec<Told>, Vec<Told>)
             poll(&mut engine, &mut live);
             engine = exchange(engine);
         }
+        pass_time(&mut engine, Nanos::new(arrival.receive), &mut live);
         engine.input(Nanos::new(arrival.receive), &arrival.input(), &mut ignore).unwrap();
         poll(&mut engine, &mut live);
     }
     let end = engine.ts().plus(Nanos::new(86_400_000_000_000));
-    engine.pass_time(end, &mut ignore).unwrap();
-    poll(&mut engine, &mut live);
+    pass_time(&mut engine, end, &mut live);
     live.sort();
     // Days end later.
     let mut finished = afterwards(&conditions, engine.market(), since, end.since(SETTLE));

@@ -218,6 +218,12 @@ impl Indicator {
         self.kernel.update(input, out)
     }
 
+    /// [`Indicator::update`] with one row of the inputs after the other, as many as the shortest of them has; not a number
+    /// where there is no output.
+    pub fn run(&mut self, inputs: &[&[f64]], outputs: &mut [&mut [f64]]) {
+        self.kernel.run(inputs, outputs);
+    }
+
     /// How many inputs bring no output before the first that does: TA-Lib's lookback.
     pub fn warmup(&self) -> usize {
         self.kernel.warmup()

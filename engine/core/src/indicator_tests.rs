@@ -119,6 +119,30 @@ fn a_bad_input_changes_nothing_but_the_count() {
 }
 
 #[test]
+fn an_array_is_one_row_after_the_other() {
+    each(|mut indicator, name| {
+        let function = indicator.function();
+        let (mut rows, mut whole) = (bars(3, 300), indicator.clone());
+        rows.iter_mut().step_by(40).for_each(|row| row[3] = f64::NAN);
+        let expect = run(&mut indicator, &rows);
+        let column = |at: usize| rows.iter().map(|row| inputs(function, row)[at]).collect::<Vec<f64>>();
+        let columns: Vec<Vec<f64>> = (0..function.inputs.len()).map(column).collect();
+        let mut outputs = vec![vec![0.0; rows.len()]; function.outputs.len()];
+        // In two parts: it goes on from what it has seen.
+        for part in [0..120, 120..300] {
+            let inputs: Vec<&[f64]> = columns.iter().map(|column| &column[part.clone()]).collect();
+            whole.run(&inputs, &mut outputs.iter_mut().map(|output| &mut output[part.clone()]).collect::<Vec<_>>());
+        }
+        for (at, expect) in expect.iter().enumerate() {
+            let row: Vec<f64> = outputs.iter().map(|output| output[at]).collect();
+            let is_there = !row.iter().any(|value| value.is_nan());
+            assert_eq!(is_there.then(|| row.iter().map(|value| value.to_bits()).collect()), *expect, "{name} at {at}");
+        }
+        assert_eq!((whole.state(), whole.skipped()), (indicator.state(), indicator.skipped()), "{name}");
+    });
+}
+
+#[test]
 fn reset_is_a_new_one() {
     each(|mut indicator, name| {
         let bars = bars(4, 200);

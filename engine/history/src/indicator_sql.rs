@@ -8,7 +8,7 @@
 //! A condition as the last argument says where it begins: `ema(close, 20, ts >= timestamp '2026-11-20T09:15:00')` goes
 //! along from the first row of the partition at which it is true; rows before have a null output.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Float64Builder, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::FunctionRegistry;
@@ -21,6 +21,7 @@ use datafusion::sql::sqlparser::ast::{Expr as Sql, Statement as SqlStatement, Wi
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use std::any::Any;
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -184,31 +185,39 @@ impl PartitionEvaluator for Partition {
     fn evaluate_all(&mut self, values: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         self.indicator.reset();
         let function = self.indicator.function();
-        let inputs: Vec<_> =
-            values.iter().take(function.inputs.len()).map(|values| values.as_primitive_opt()).collect();
-        let Some(inputs) = inputs.into_iter().collect::<Option<Vec<&Float64Array>>>() else {
-            return exec_err!("{} takes numbers", function.name);
-        };
-        let begins = values.last().and_then(|values| values.as_boolean_opt());
-        let mut has_begun = begins.is_none();
-        let mut outputs: Vec<Float64Builder> =
-            function.outputs.iter().map(|_| Float64Builder::with_capacity(rows)).collect();
-        let (mut row, mut out) = (vec![0.0; inputs.len()], vec![0.0; outputs.len()]);
-        for at in 0..rows {
-            for (value, input) in row.iter_mut().zip(&inputs) {
-                *value = if input.is_valid(at) { input.value(at) } else { f64::NAN };
-            }
-            has_begun |= begins.is_some_and(|begins| begins.is_valid(at) && begins.value(at));
-            let is_there = has_begun && self.indicator.update(&row, &mut out);
-            outputs.iter_mut().zip(&out).for_each(|(output, value)| output.append_option(is_there.then_some(*value)));
-        }
+        let inputs: Option<Vec<_>> = values.iter().take(function.inputs.len()).map(|values| numbers(values)).collect();
+        let Some(inputs) = inputs else { return exec_err!("{} takes numbers", function.name) };
+        let begins = values.last().and_then(|values| values.as_boolean_opt()).map_or(0, first_true);
+        let mut outputs = vec![vec![f64::NAN; rows]; function.outputs.len()];
+        let inputs: Vec<&[f64]> = inputs.iter().map(|input| &input[begins..]).collect();
+        let mut begun: Vec<&mut [f64]> = outputs.iter_mut().map(|output| &mut output[begins..]).collect();
+        self.indicator.run(&inputs, &mut begun);
         let mut columns: Vec<ArrayRef> =
-            outputs.iter_mut().map(|output| Arc::new(output.finish()) as ArrayRef).collect();
+            outputs.into_iter().map(|output| Arc::new(or_null(output)) as ArrayRef).collect();
         if let [_] = columns[..] {
             return Ok(columns.remove(0));
         }
         Ok(Arc::new(StructArray::try_new(self.fields.clone(), columns, None)?))
     }
+}
+
+/// NULL is not a number.
+fn numbers(values: &ArrayRef) -> Option<Cow<'_, [f64]>> {
+    let values: &Float64Array = values.as_primitive_opt()?;
+    if values.null_count() == 0 {
+        return Some(Cow::Borrowed(values.values()));
+    }
+    Some(values.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+}
+
+fn first_true(begins: &BooleanArray) -> usize {
+    begins.iter().position(|begins| begins == Some(true)).unwrap_or(begins.len())
+}
+
+/// What is not a number is NULL.
+fn or_null(values: Vec<f64>) -> Float64Array {
+    let is_there = values.iter().map(|value| !value.is_nan()).collect();
+    Float64Array::new(values.into(), Some(is_there))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub trait Kernel<const IN: usize, const OUT: usize>:
 pub trait Erased: Send + Sync {
     /// See [`Kernel::update`]; false where there is no output, and where an input is bad, which is counted.
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool;
+    /// Updates with one row of the inputs after the other; not a number where there is no output.
+    fn run(&mut self, inputs: &[&[f64]], outputs: &mut [&mut [f64]]);
     /// How many inputs were bad.
     fn skipped(&self) -> u64;
     /// See [`Kernel::warmup`].
@@ -49,22 +51,40 @@ pub(super) fn erase<const IN: usize, const OUT: usize>(kernel: impl Kernel<IN, O
     Box::new(Boxed::<_, IN, OUT> { kernel, skipped: 0 })
 }
 
+impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Boxed<K, IN, OUT> {
+    #[inline]
+    fn take(&mut self, input: [f64; IN]) -> Option<[f64; OUT]> {
+        // Not a number is in no range.
+        if !input.iter().all(|value| value.abs() <= INPUT_MAX) {
+            self.skipped += 1;
+            return None;
+        }
+        // A result beyond all numbers is none.
+        self.kernel.update(input).filter(|result| result.iter().all(|value| value.is_finite()))
+    }
+}
+
 impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Erased for Boxed<K, IN, OUT> {
     #[inline]
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool {
         let (Some(input), Some(out)) = (input.first_chunk(), out.first_chunk_mut()) else { return false };
-        // Not a number is in no range.
-        if !input.iter().all(|value| value.abs() <= INPUT_MAX) {
-            self.skipped += 1;
-            return false;
-        }
-        // A result beyond all numbers is none.
-        let Some(result) = self.kernel.update(*input).filter(|result| result.iter().all(|value| value.is_finite()))
-        else {
-            return false;
+        let result = self.take(*input);
+        result.map(|result| *out = result).is_some()
+    }
+
+    fn run(&mut self, inputs: &[&[f64]], outputs: &mut [&mut [f64]]) {
+        let (Some(inputs), Some(outputs)) = (inputs.first_chunk::<IN>(), outputs.first_chunk_mut::<OUT>()) else {
+            return;
         };
-        *out = result;
-        true
+        let lengths = inputs.iter().map(|input| input.len()).chain(outputs.iter().map(|output| output.len()));
+        let rows = lengths.min().unwrap_or(0);
+        // One of its own: what nobody else can see is kept in registers.
+        let mut own = self.clone();
+        for row in 0..rows {
+            let result = own.take(inputs.map(|input| input[row])).unwrap_or([f64::NAN; OUT]);
+            outputs.iter_mut().zip(result).for_each(|(output, value)| output[row] = value);
+        }
+        *self = own;
     }
 
     fn skipped(&self) -> u64 {
