@@ -185,7 +185,7 @@ impl PartitionEvaluator for Partition {
     fn evaluate_all(&mut self, values: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         self.indicator.reset();
         let function = self.indicator.function();
-        let inputs: Option<Vec<_>> = values.iter().take(function.inputs.len()).map(|values| numbers(values)).collect();
+        let inputs: Option<Vec<_>> = values.iter().take(function.inputs.len()).map(numbers).collect();
         let Some(inputs) = inputs else { return exec_err!("{} takes numbers", function.name) };
         let begins = values.last().and_then(|values| values.as_boolean_opt()).map_or(0, first_true);
         let mut outputs = vec![vec![f64::NAN; rows]; function.outputs.len()];
