@@ -182,7 +182,7 @@ impl Sma {
 }
 
 impl Kernel<1, 1> for Sma {
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 1]> {
         let sum = self.0.push(value)?;
         Some([sum / real(self.0.window().capacity())])

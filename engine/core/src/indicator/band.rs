@@ -84,7 +84,7 @@ struct Bollinger {
 }
 
 impl Kernel<1, 3> for Bollinger {
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 3]> {
         let oldest = self.moments.turn(value);
         let average = match &mut self.middle {

@@ -12,6 +12,8 @@ pub trait Kernel<const IN: usize, const OUT: usize>:
     Clone + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// Takes the next inputs; `None` while warming up.
+    ///
+    /// Both doors of [`Erased`] call it: a large one is inlined at both only where it says `inline(always)`.
     fn update(&mut self, input: [f64; IN]) -> Option<[f64; OUT]>;
 
     /// How many inputs bring no output before the first that does.
@@ -51,25 +53,29 @@ pub(super) fn erase<const IN: usize, const OUT: usize>(kernel: impl Kernel<IN, O
     Box::new(Boxed::<_, IN, OUT> { kernel, skipped: 0 })
 }
 
-impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Boxed<K, IN, OUT> {
-    #[inline]
-    fn take(&mut self, input: [f64; IN]) -> Option<[f64; OUT]> {
-        // Not a number is in no range.
-        if !input.iter().all(|value| value.abs() <= INPUT_MAX) {
-            self.skipped += 1;
-            return None;
-        }
-        // A result beyond all numbers is none.
-        self.kernel.update(input).filter(|result| result.iter().all(|value| value.is_finite()))
-    }
+/// Not a number is in no range.
+#[inline]
+fn is_good<const IN: usize>(input: &[f64; IN]) -> bool {
+    input.iter().all(|value| value.abs() <= INPUT_MAX)
+}
+
+/// A result beyond all numbers is none.
+#[inline]
+fn is_there<const OUT: usize>(result: &[f64; OUT]) -> bool {
+    result.iter().all(|value| value.is_finite())
 }
 
 impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Erased for Boxed<K, IN, OUT> {
     #[inline]
     fn update(&mut self, input: &[f64], out: &mut [f64]) -> bool {
         let (Some(input), Some(out)) = (input.first_chunk(), out.first_chunk_mut()) else { return false };
-        let result = self.take(*input);
-        result.map(|result| *out = result).is_some()
+        if !is_good(input) {
+            self.skipped += 1;
+            return false;
+        }
+        let Some(result) = self.kernel.update(*input).filter(is_there) else { return false };
+        *out = result;
+        true
     }
 
     fn run(&mut self, inputs: &[&[f64]], outputs: &mut [&mut [f64]]) {
@@ -79,12 +85,19 @@ impl<K: Kernel<IN, OUT>, const IN: usize, const OUT: usize> Erased for Boxed<K, 
         let lengths = inputs.iter().map(|input| input.len()).chain(outputs.iter().map(|output| output.len()));
         let rows = lengths.min().unwrap_or(0);
         // One of its own: what nobody else can see is kept in registers.
-        let mut own = self.clone();
+        let mut own = self.kernel.clone();
         for row in 0..rows {
-            let result = own.take(inputs.map(|input| input[row])).unwrap_or([f64::NAN; OUT]);
+            let mut input = [0.0; IN];
+            input.iter_mut().zip(inputs).for_each(|(value, input)| *value = input[row]);
+            let result = if is_good(&input) {
+                own.update(input).filter(is_there).unwrap_or([f64::NAN; OUT])
+            } else {
+                self.skipped += 1;
+                [f64::NAN; OUT]
+            };
             outputs.iter_mut().zip(result).for_each(|(output, value)| output[row] = value);
         }
-        *self = own;
+        self.kernel = own;
     }
 
     fn skipped(&self) -> u64 {

@@ -99,7 +99,7 @@ impl<A: Kernel<1, 1>> Averages<A> {
         Averages { fast: average(fast.0, fast.1), slow: average(slow.0, slow.1) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: f64) -> Option<(f64, f64)> {
         let (fast, slow) = (self.fast.update([value]), self.slow.update([value]));
         let ([fast], [slow]) = (fast?, slow?);
@@ -129,7 +129,7 @@ impl<A: Kernel<1, 1>> Aligned<A> {
         Aligned { averages, fast_waits, slow_waits }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: f64) -> Option<(f64, f64)> {
         if self.fast_waits == 0 && self.slow_waits == 0 {
             return self.averages.push(value);
@@ -155,7 +155,7 @@ struct Macd<A: Kernel<1, 1>, S: Kernel<1, 1>> {
 }
 
 impl<A: Kernel<1, 1>, S: Kernel<1, 1>> Kernel<1, 3> for Macd<A, S> {
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, [value]: [f64; 1]) -> Option<[f64; 3]> {
         let (fast, slow) = self.averages.push(value)?;
         let macd = fast - slow;
