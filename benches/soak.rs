@@ -195,19 +195,23 @@ impl Observer for Watch {
     }
 }
 
-/// How long messages took, from their receipt to the board, in nanoseconds: all, and those while there were conditions,
-/// and while there were none.
-struct Times([Histogram<u64>; 2]);
+/// How long messages took, from their receipt to the board, in nanoseconds: before there were conditions, while there were
+/// none again, and while there were some.
+struct Times([Histogram<u64>; 3]);
 
 impl Times {
     fn new() -> Times {
-        Times([(); 2].map(|()| Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are")))
+        Times([(); 3].map(|()| Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are")))
     }
 
     fn print(&self) {
-        let all = &mut self.0[0].clone();
-        all.add(&self.0[1]).expect("of the same bounds");
-        for (what, times) in [("", &*all), (", without conditions", &self.0[0]), (", with conditions", &self.0[1])] {
+        let [begin, without, with] = &self.0;
+        let mut all = begin.clone();
+        for times in [without, with] {
+            all.add(times).expect("of the same bounds");
+        }
+        // What it takes to begin is in neither of the two that are compared.
+        for (what, times) in [("", &all), (", without conditions", without), (", with conditions", with)] {
             let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile) as f64 / 1e3);
             println!("receipt to board, in us{what}: p50 {p50:.0}, p99 {p99:.0}, p99.9 {p999:.0}");
         }
@@ -225,14 +229,13 @@ fn serve(
     is_over: &AtomicBool,
 ) -> (Engine, Watch, Times) {
     let mut inlets = Inlets::new(rings, 4_096);
-    let (mut times, mut firings) = (Times::new(), 0u64);
+    let (mut times, mut spell, mut firings) = (Times::new(), 0, 0u64);
     loop {
         let ends = is_over.load(Ordering::Acquire);
         let applied = inlets.turn(now(), &mut engine, &mut watch, &mut writer).expect("of the venues");
         let at = now();
-        let has_conditions = engine.market().conditions().next().is_some();
-        let times_now = &mut times.0[usize::from(has_conditions)];
-        watch.received.drain(..).for_each(|ts| times_now.saturating_record(at.since(ts).raw().max(1) as u64));
+        spell = if engine.market().conditions().next().is_some() { 2 } else { spell.min(1) };
+        watch.received.drain(..).for_each(|ts| times.0[spell].saturating_record(at.since(ts).raw().max(1) as u64));
         while engine.market_mut().poll_effect().is_some() {}
         while engine.market_mut().poll_firing().is_some() {
             firings += 1;

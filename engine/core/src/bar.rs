@@ -223,7 +223,13 @@ impl BarSeries {
 
     /// The first bar that ends after `until`.
     pub(crate) fn first_ending_after(&self, until: Nanos) -> Option<&Bar> {
-        self.bars.get(self.bars.partition_point(|bar| bar.start.plus(self.span) <= until))
+        let has_ended = |bar: &Bar| bar.start.plus(self.span) <= until;
+        // Mostly it is one of the last, and all others are out of every cache.
+        let recent = self.bars.len().saturating_sub(3);
+        if self.bars.get(recent).is_none_or(has_ended) {
+            return self.bars.range(recent..).find(|bar| !has_ended(bar));
+        }
+        self.bars.get(self.bars.partition_point(has_ended))
     }
 
     /// True where no bar that began after `at` has had to make room.

@@ -1,4 +1,4 @@
-//! Whose deadline comes first, without looking at every stream.
+//! Whose deadline comes first, without looking at every stream; standing conditions have theirs too, by their place.
 //!
 //! Most inputs only put a stream's deadline off, so the keys are lower bounds: putting off costs nothing until
 //! the stream comes first. Only then is its key made exact, and the next one looked at: a key is repaired at

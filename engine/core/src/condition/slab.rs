@@ -1,6 +1,7 @@
 //! All standing conditions, and who of them has to look at what.
 
 use super::{CONDITIONS_MAX, Condition, Firing, bars, newest};
+use crate::deadlines::Deadlines;
 use crate::event::Family;
 use crate::instrument::InstrumentId;
 use crate::market::MessageEnd;
@@ -15,7 +16,8 @@ pub(crate) struct Conditions {
     /// By stream.
     watched: Vec<Watched>,
     count: usize,
-    due: Option<Nanos>,
+    /// When each wants to look, by its place.
+    deadlines: Deadlines,
     firings: VecDeque<Firing>,
 }
 
@@ -49,14 +51,13 @@ impl Conditions {
     pub fn attach(&mut self, condition: Condition, ts: Nanos, streams: &[Stream]) {
         let slot = self.put(condition, streams);
         self.look(slot, ts, streams);
-        self.note_due();
     }
 
     /// Puts a condition back that goes on as it stood.
     pub fn restore(&mut self, mut condition: Condition, streams: &[Stream]) {
         condition.note_due(streams);
-        self.put(condition, streams);
-        self.note_due();
+        let slot = self.put(condition, streams);
+        self.note_due(slot);
     }
 
     fn put(&mut self, condition: Condition, streams: &[Stream]) -> usize {
@@ -73,6 +74,7 @@ impl Conditions {
             watched.live += usize::from(condition.is_live);
         }
         self.slots[slot] = Some(Box::new(condition));
+        self.deadlines.grow(self.slots.len());
         self.count += 1;
         slot
     }
@@ -88,7 +90,7 @@ impl Conditions {
         }
         self.count -= 1;
         self.firings.retain(|firing| firing.id != id);
-        self.note_due();
+        self.note_due(slot);
     }
 
     /// Takes all of them out.
@@ -98,7 +100,7 @@ impl Conditions {
 
     /// When one of them wants to look, should nothing be traded until then.
     pub fn due(&self) -> Option<Nanos> {
-        self.due
+        self.deadlines.next().map(|(_, due)| due)
     }
 
     /// An input has been applied: the conditions that it may concern look.
@@ -110,13 +112,10 @@ impl Conditions {
         if let Some(end) = end.filter(|end| end.family == Family::Trades) {
             self.on_trades(end.id, ts, streams);
         }
-        if self.due.is_some_and(|due| due <= ts) {
-            for slot in 0..self.slots.len() {
-                if self.slots[slot].as_ref().and_then(|condition| condition.due).is_some_and(|due| due <= ts) {
-                    self.look(slot, ts, streams);
-                }
-            }
-            self.note_due();
+        // Each looks once: having looked it wants to look later.
+        for _ in 0..self.slots.len() {
+            let Some((slot, _)) = self.deadlines.next().filter(|&(_, due)| due <= ts) else { return };
+            self.look(slot, ts, streams);
         }
     }
 
@@ -130,7 +129,6 @@ impl Conditions {
             return;
         }
         watched.newest = newest;
-        let mut has_looked = false;
         for at in 0..watched.slots.len() {
             let slot = self.watched[id.index()].slots[at];
             let Some(condition) = &self.slots[slot] else { continue };
@@ -138,11 +136,7 @@ impl Conditions {
             let is_idle = condition.due.is_some() && condition.horizon(ts, streams) <= condition.until;
             if condition.is_live || !is_idle {
                 self.look(slot, ts, streams);
-                has_looked = true;
             }
-        }
-        if has_looked {
-            self.note_due();
         }
     }
 
@@ -153,10 +147,13 @@ impl Conditions {
         {
             self.firings.push_back(firing);
         }
+        self.note_due(slot);
     }
 
-    fn note_due(&mut self) {
-        self.due = self.iter().filter_map(|condition| condition.due).min();
+    fn note_due(&mut self, slot: usize) {
+        let Conditions { slots, deadlines, .. } = self;
+        let due = |slot: usize| slots.get(slot)?.as_ref()?.due;
+        deadlines.set(slot, due(slot), due);
     }
 
     /// Numbers the firings of the latest input.
