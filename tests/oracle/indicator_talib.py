@@ -29,6 +29,7 @@ ORDER = {"relative_volatility": (1, 0)}
 FIXED = {"var": [1.0]}
 # A function of that name is another one there, and how they differ.
 OTHERS = {
+    "keltner": "TA-Lib's KC is around an average of the typical price",
     "supertrend": "TA-Lib begins one bar later, as the first bar has no true range",
     "vwap": "TA-Lib tells 0, not the price, before anything was traded",
 }
