@@ -348,6 +348,16 @@ mod tests {
     }
 
     proptest! {
+        /// Twin: a look at every bar.
+        #[test]
+        fn the_first_bar_to_end_is_found(seconds in proptest::collection::btree_set(0i64..40, 0..12), until_ms in -1_000i64..45_000) {
+            let mut series = BarSeries::new(INTERVALS[0], 100);
+            seconds.iter().for_each(|second| push(&mut series, second * 1_000, 1, 1));
+            let until = Nanos::from_millis(until_ms).unwrap();
+            let twin = series.iter().find(|bar| bar.start.plus(INTERVALS[0].span) > until);
+            prop_assert_eq!(series.first_ending_after(until), twin);
+        }
+
         /// Twin: one fold per bucket in the order of arrival, whenever time closes the bars.
         #[test]
         fn content_depends_on_the_order_of_trades_alone(

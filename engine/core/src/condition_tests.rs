@@ -315,6 +315,36 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
+fn whoever_comes_and_goes_nobody_is_looked_at_late() {
+    let (cases, mut looked) = (cases::count(40, 1_000), 0);
+    for seed in 0..cases {
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let (mut engine, mut attached, all) = (engine(), Vec::new(), expressions());
+        for (at, arrival) in (0..).zip(arrivals(&mut random, 200)) {
+            let (list, base) = &all[random.random_range(0..all.len())];
+            if random.random_bool(0.3) {
+                let mut condition = Condition::new(at, list, *base, &[ONE, OTHER]).unwrap();
+                let none = vec![&[][..]; condition.places.len()];
+                condition.prime(&none, engine.ts().since(SETTLE)).unwrap();
+                engine.input(engine.ts(), &Input::Attach(Box::new(condition)), &mut ignore).unwrap();
+                attached.push(at);
+            }
+            if !attached.is_empty() && random.random_bool(0.25) {
+                let gone = attached.swap_remove(random.random_range(0..attached.len()));
+                engine.input(engine.ts(), &Input::Detach(gone), &mut ignore).unwrap();
+            }
+            engine.input(Nanos::new(arrival.receive), &arrival.input(), &mut ignore).unwrap();
+            let first = engine.market().conditions().filter_map(|condition| condition.due).min();
+            assert!(first.is_none_or(|due| due > engine.ts()), "seed {seed}: {first:?} at {}", engine.ts());
+            assert!(first.is_none() || engine.market().next_deadline() <= first, "seed {seed}");
+            looked += u64::from(first.is_some());
+        }
+    }
+    println!("{cases} markets, {looked} looks, 0 late");
+    assert!(cases == 0 || looked > 0);
+}
+
+#[test]
 fn missing_trades_and_lost_bars_are_told() {
     let mut engine = engine();
     let condition = Condition::new(1, &expressions()[0].0[..1], MINUTES, &[ONE]).unwrap();
