@@ -329,7 +329,7 @@ fn what_is_compiled_is_what_is_worked_out_from_scratch() {
                 Some(series) => data.latest(series, &expect.values, *end),
             };
             let expect = Some(expect).filter(|value| !value.is_nan());
-            assert_eq!(shown[0], expect, "seed {seed} at {end:?}: {expr:?}");
+            assert_eq!(shown[0], expect, "not as from scratch: seed {seed} at {end:?}: {expr:?}");
             *(if expect.is_some() { &mut known } else { &mut unknown }) += 1;
         }
     }

@@ -76,7 +76,11 @@ fn the_first_output_comes_after_the_warmup_and_then_every_time() {
         let warmup = indicator.warmup();
         let outputs = run(&mut indicator, &bars(1, warmup + 300));
         for (at, output) in outputs.iter().enumerate() {
-            assert_eq!(output.is_some(), at >= warmup, "{name} at input {at}, warm-up {warmup}");
+            assert_eq!(
+                output.is_some(),
+                at >= warmup,
+                "{name} at input {at}: an output, or none, against a warm-up of {warmup}"
+            );
         }
     });
 }
@@ -92,7 +96,8 @@ fn what_was_written_down_goes_on_bit_for_bit() {
             let mut restored = fresh.clone();
             restored.restore(&indicator.state()).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(restored.state(), indicator.state(), "{name}");
-            assert_eq!(run(&mut restored, &bars[at..]), run(&mut indicator, &bars[at..]), "{name} at {at}");
+            let (follows, expect) = (run(&mut restored, &bars[at..]), run(&mut indicator, &bars[at..]));
+            assert_eq!(follows, expect, "{name} restored at {at} goes on otherwise");
         }
     });
 }

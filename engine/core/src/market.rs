@@ -157,7 +157,12 @@ impl Market {
                 None
             }
         };
-        self.conditions.on_input(ts, end, &self.streams);
+        let traded = match input {
+            // What came of a message that is cut short has been counted.
+            Input::Gap(gap) => gap.id,
+            _ => end.filter(|end| end.family == Family::Trades).map(|end| end.id),
+        };
+        self.conditions.on_input(ts, traded, &self.streams);
         Ok(end)
     }
 

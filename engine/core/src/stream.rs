@@ -105,6 +105,8 @@ pub struct Stream {
     pub(crate) meter: Option<Box<FlowMeter>>,
     /// Bars, by position in [`INTERVALS`].
     pub bars: Vec<BarSeries>,
+    /// Trades with which a bar began, of whatever interval.
+    pub(crate) bars_begun: u64,
     /// When the last event of each family arrived (tape time), by family code.
     pub last_event: [Option<Nanos>; Family::ALL.len()],
     pub(crate) states: [StreamState; Family::ALL.len()],
@@ -133,6 +135,7 @@ impl Stream {
             recent_trades: RecentTrades::new(bounds.trades_max),
             meter: None,
             bars: INTERVALS.iter().map(|&interval| BarSeries::new(interval, bounds.bars_max)).collect(),
+            bars_begun: 0,
             last_event: [None; 4],
             states: [StreamState::Closed; 4],
             chains: Default::default(),
@@ -242,6 +245,7 @@ impl Stream {
                     begins |= series.push(event.venue_ts, received, price, qty);
                 }
                 if begins {
+                    self.bars_begun += 1;
                     self.note_bars_due();
                 }
             }

@@ -1,10 +1,8 @@
 //! All standing conditions, and who of them has to look at what.
 
-use super::{CONDITIONS_MAX, Condition, Firing, bars, newest};
+use super::{CONDITIONS_MAX, Condition, Firing, bars};
 use crate::deadlines::Deadlines;
-use crate::event::Family;
 use crate::instrument::InstrumentId;
-use crate::market::MessageEnd;
 use crate::stream::Stream;
 use crate::time::Nanos;
 use std::collections::VecDeque;
@@ -26,7 +24,8 @@ pub(crate) struct Conditions {
 struct Watched {
     slots: Vec<usize>,
     live: usize,
-    newest: Option<Nanos>,
+    /// [`Stream::bars_begun`] when they last looked.
+    bars_begun: u64,
 }
 
 impl Conditions {
@@ -72,6 +71,7 @@ impl Conditions {
             let watched = &mut self.watched[id.index()];
             watched.slots.push(slot);
             watched.live += usize::from(condition.is_live);
+            watched.bars_begun = streams.get(id.index()).map_or(0, |stream| stream.bars_begun);
         }
         self.slots[slot] = Some(Box::new(condition));
         self.deadlines.grow(self.slots.len());
@@ -103,14 +103,14 @@ impl Conditions {
         self.deadlines.next().map(|(_, due)| due)
     }
 
-    /// An input has been applied: the conditions that it may concern look.
+    /// An input has been applied: the conditions that it may concern look. `traded` is whose trades it brought.
     #[inline]
-    pub fn on_input(&mut self, ts: Nanos, end: Option<MessageEnd>, streams: &[Stream]) {
+    pub fn on_input(&mut self, ts: Nanos, traded: Option<InstrumentId>, streams: &[Stream]) {
         if self.count == 0 {
             return;
         }
-        if let Some(end) = end.filter(|end| end.family == Family::Trades) {
-            self.on_trades(end.id, ts, streams);
+        if let Some(id) = traded {
+            self.on_trades(id, ts, streams);
         }
         // Each looks once: having looked it wants to look later.
         for _ in 0..self.slots.len() {
@@ -123,19 +123,20 @@ impl Conditions {
         let Some(watched) = self.watched.get_mut(id.index()).filter(|watched| !watched.slots.is_empty()) else {
             return;
         };
-        let newest = streams.get(id.index()).and_then(newest);
-        let has_moved = newest > watched.newest;
-        if !has_moved && watched.live == 0 {
+        let bars_begun = streams.get(id.index()).map_or(0, |stream| stream.bars_begun);
+        let has_begun = std::mem::replace(&mut watched.bars_begun, bars_begun) != bars_begun;
+        if !has_begun && watched.live == 0 {
             return;
         }
-        watched.newest = newest;
         for at in 0..watched.slots.len() {
             let slot = self.watched[id.index()].slots[at];
-            let Some(condition) = &self.slots[slot] else { continue };
-            // Between the ends of its bars it only has to learn that one has begun.
-            let is_idle = condition.due.is_some() && condition.horizon(ts, streams) <= condition.until;
-            if condition.is_live || !is_idle {
+            let Some(condition) = &mut self.slots[slot] else { continue };
+            if condition.is_live || has_begun && condition.horizon(ts, streams) > condition.until {
                 self.look(slot, ts, streams);
+            } else if has_begun {
+                // The bar may end before the one that it waits for: a late trade opens it, or the instrument lags.
+                condition.note_due(streams);
+                self.note_due(slot);
             }
         }
     }
