@@ -326,6 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn a_series_takes_no_more_room_than_its_bound() {
+        for bars_max in [1, 3, 5, 20] {
+            let mut series = BarSeries::new(INTERVALS[0], bars_max);
+            for second in 0..50 {
+                push(&mut series, second * 1_000, 5, 1);
+                assert!(series.bars.capacity() <= bars_max, "{} of {bars_max}", series.bars.capacity());
+            }
+        }
+    }
+
+    #[test]
     fn what_a_gap_may_have_taken_is_marked_on_both_sides_of_it() {
         let flags =
             |series: &BarSeries| series.iter().map(|bar| bar.flags.has(BarFlags::INCOMPLETE)).collect::<Vec<_>>();

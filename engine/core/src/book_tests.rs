@@ -84,12 +84,76 @@ fn an_unknown_book_answers_nothing() {
     book.set(Side::Bid, level(99, 1));
     assert_eq!(book.top(), Top::default());
     assert_eq!((book.known_to(Side::Bid), book.is_known()), (Known::Nothing, false));
+    book.restore(Side::Bid, &[level(99, 1)], to(99), 1);
+    assert!(!book.is_known(), "one side alone is no book");
+    book.restore(Side::Ask, &[], Known::All, 0);
+    assert!(book.is_known());
     book = snapshot(10, &[99], &[]);
     assert_eq!(book.known_to(Side::Ask), Known::All);
     book.set(Side::Ask, level(500, 1));
     assert_eq!(book.top().ask, Some(level(500, 1)), "an empty side of a snapshot was complete");
     book.clear();
     assert_eq!(book.top(), Top::default());
+}
+
+#[test]
+fn whatever_changes_a_book_is_noticed_and_looking_changes_nothing() {
+    let mut book = snapshot(10, &[99], &[101]);
+    let changes: [fn(&mut Book); 6] = [
+        |book| book.set(Side::Ask, level(101, 2)),
+        |book| book.settle(),
+        |book| book.complete_snapshot(),
+        |book| book.end_snapshot(Side::Bid),
+        |book| book.retick(Price::from_raw(1)),
+        |book| book.clear(),
+    ];
+    for change in changes {
+        book.note_shown();
+        let _ = (book.top(), book.depth(Side::Bid, 9).count(), book.is_too_thin(), book.known_to(Side::Ask));
+        assert!(!book.is_changed());
+        change(&mut book);
+        assert!(book.is_changed());
+    }
+}
+
+#[test]
+fn a_tick_of_zero_is_none() {
+    let mut book = Book::new(10, Some(Price::ZERO));
+    book.set(Side::Bid, level(99, 1));
+    book.retick(Some(Price::ZERO));
+    book.complete_snapshot();
+    book.set(Side::Bid, level(98, 1));
+    book.settle();
+    assert_eq!((prices(&book, Side::Bid, 9), book.is_off_tick()), (vec![99], false), "nothing follows from it");
+}
+
+#[test]
+fn a_side_has_a_window_from_the_depth_on_that_it_is_told() {
+    let sizes = Sizes { levels_max: 100, window_from: 4, window_ticks: 128 };
+    let mut book = Book::with_sizes(sizes, Price::from_raw(1));
+    for (price, has_window) in [(1, false), (2, false), (3, false), (4, false), (5, true), (6, true)] {
+        book.set(Side::Ask, level(price, 1));
+        assert_eq!(book.side(Side::Ask).has_window(), has_window, "{price}");
+    }
+    assert!(!book.side(Side::Bid).has_window());
+}
+
+/// Wherever the window of a side ends, levels that follow tick by tick carry on what is known.
+#[test]
+fn the_end_of_the_window_is_not_that_of_what_is_known() {
+    for last in 30..200 {
+        for side in Side::BOTH {
+            let at = |distance: i64| if side == Side::Ask { 1_000 + distance } else { 1_000 - distance };
+            let sizes = Sizes { levels_max: 400, window_from: 4, window_ticks: 128 };
+            let mut book = Book::with_sizes(sizes, Price::from_raw(1));
+            (0..last).for_each(|distance| book.set(side, level(at(distance), 1)));
+            book.complete_snapshot();
+            book.set(side, level(at(last), 1));
+            book.set(side, level(at(last + 2), 1));
+            book.settle();
+            assert_eq!(book.known_to(side), to(at(last)), "{side:?}");
+        }
+    }
 }
 
 #[test]
@@ -343,6 +407,13 @@ impl Twin {
         let ladder = book.side(self.side);
         assert!(book.levels(self.side).eq(self.all()), "{ladder:?}");
         assert!(book.depth(self.side, usize::MAX).eq(self.known()), "{ladder:?}");
+        let mut filled = [level(1, 1); 48];
+        for room in [0, 1, 5, 48] {
+            let count = book.fill(self.side, &mut filled[..room]);
+            let expect = self.known().into_iter().take(room);
+            assert!(filled[..count].iter().copied().eq(expect), "{room} filled otherwise: {ladder:?}");
+        }
+        assert!(ladder.is_well_placed(), "{ladder:?}");
         let got = (ladder.known_to(), ladder.known_count(), ladder.snapshot_levels(), ladder.best());
         assert_eq!(got, (self.known_to, self.known_count, self.snapshot_levels, self.best()));
         let known_to_a_price = matches!(self.known_to, Known::To(_));

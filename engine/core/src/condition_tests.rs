@@ -14,6 +14,7 @@ use crate::market::{ApplyError, Bounds, Market};
 use crate::price::{Price, Qty};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use std::collections::BTreeMap;
 
 const BOUNDS: Bounds = Bounds {
     book_levels_max: 50,
@@ -313,6 +314,155 @@ fn a_condition_on_the_open_bar_is_looked_at_with_every_trade() {
     assert_eq!(firings, [expect(2, 101.0), expect(3, 103.0)]);
 }
 
+/// Twin of conditions on the open bar: after every trade, and when a bar has been waited for long enough, they are
+/// worked out from the trades so far.
+#[test]
+fn a_live_condition_tells_what_the_trades_come_to() {
+    let (cases, mut firings) = (cases::count(1_000, 10_000), 0);
+    let live = || Expr::live(None, Column::Close);
+    for seed in 0..cases {
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let (mut engine, mut told_live, mut expect) = (engine(), Vec::new(), Vec::new());
+        for (id, than) in [(0, Expr::number(100.0)), (1, column(None, Column::Close))] {
+            let condition = Condition::new(id, &[greater(live(), than), live()], MINUTES, &[ONE, OTHER]);
+            let mut condition = condition.unwrap();
+            condition.prime(&vec![&[][..]; condition.places.len()], Nanos::new(START)).unwrap();
+            engine.input(Nanos::new(START), &Input::Attach(Box::new(condition)), &mut ignore).unwrap();
+        }
+        // The closing price of each minute by its end, and what was true.
+        let (mut traded, mut closes, mut was_true) = (Traded::default(), BTreeMap::new(), [false; 2]);
+        let mut look = |ts: i64, traded: &Traded, closes: &BTreeMap<i64, i64>| {
+            let minute = |at: i64| at.div_euclid(60_000_000_000) * 60_000_000_000;
+            let horizon = minute((traded.by_both() * 1_000_000_000).max(ts - SETTLE.raw()));
+            let real = |price: &i64| *price as f64 / 1e9;
+            let open = closes.range(horizon + 1..).next().map(|(_, price)| real(price));
+            let closed = closes.range(..=horizon).next_back().map(|(_, price)| real(price));
+            for (id, than) in [Some(100.0), closed].into_iter().enumerate() {
+                let Some((open, than)) = open.zip(than) else { continue };
+                if open > than && !was_true[id] {
+                    let mut values = [None; VALUES_MAX];
+                    (values[0], values[1]) = (Some(1.0), Some(open));
+                    expect.push(told(id as u64, Nanos::new(ts), Nanos::new(ts), values));
+                }
+                was_true[id] = open > than;
+            }
+        };
+        let mut now = START;
+        for arrival in arrivals(&mut random, 100) {
+            let ends: Vec<i64> = closes.keys().map(|end| end + SETTLE.raw()).collect();
+            let due = ends.into_iter().filter(|due| (now + 1..=arrival.receive).contains(due));
+            due.for_each(|due| look(due, &traded, &closes));
+            now = arrival.receive;
+            pass_time(&mut engine, Nanos::new(now), &mut told_live);
+            engine.input(Nanos::new(now), &arrival.input(), &mut ignore).unwrap();
+            poll(&mut engine, &mut told_live);
+            traded.note(&arrival);
+            if arrival.id == ONE {
+                let end = arrival.venue.div_euclid(60_000_000_000) * 60_000_000_000 + 60_000_000_000;
+                closes.insert(end, arrival.price);
+            }
+            look(now, &traded, &closes);
+        }
+        assert_eq!(told_live, expect, "seed {seed}: it is told otherwise than the trades come to");
+        firings += expect.len();
+    }
+    println!("{cases} markets, {firings} firings, 0 differ");
+    assert!(cases == 0 || firings > 0);
+}
+
+#[test]
+fn a_primed_condition_knows_where_it_stands() {
+    let bar = |minute: i64, price: i64| {
+        let price = Price::from_raw(price * 1_000_000_000).unwrap();
+        let (start, flags) = (Nanos::new(START + minute * 60_000_000_000), BarFlags::CLOSED);
+        let (open, high, low, close) = (price, price, price, price);
+        Bar { start, open, high, low, close, volume: 1, trades: 1, revision: 0, flags }
+    };
+    let bars = [bar(0, 90), bar(1, 101), bar(2, 99), bar(3, 102)];
+    let at = |minute: i64| Nanos::new(START + minute * 60_000_000_000);
+    for (column, is_live) in [(column(None, Column::Close), false), (Expr::live(None, Column::Close), true)] {
+        let fresh = Condition::new(7, &[greater(column, Expr::number(100.0))], MINUTES, &[ONE]).unwrap();
+        assert_eq!((fresh.is_true(), fresh.primed_from(), fresh.id()), (false, &[None][..], 7));
+        // What has not ended by then is not taken: nor is a bar that ends a moment later.
+        for (until, is_true) in
+            [(at(1), false), (at(2), true), (at(3), false), (at(4).since(Nanos::new(1)), false), (at(4), true)]
+        {
+            let mut condition = fresh.clone();
+            condition.prime(&[&bars], until).unwrap();
+            assert_eq!(condition.is_true(), is_true && !is_live, "{until}");
+            assert_eq!((condition.until(), condition.primed_from()), (until, &[Some(at(0))][..]));
+            let again = Condition::decode(&condition.encode()).unwrap();
+            assert_eq!(
+                (again.is_true(), again.until(), again.primed_from()),
+                (is_true && !is_live, until, condition.primed_from())
+            );
+        }
+        let mut condition = fresh;
+        condition.prime(&[&bars], at(0)).unwrap();
+        assert_eq!((condition.is_true(), condition.primed_from()), (false, &[None][..]), "no bar had ended");
+    }
+}
+
+#[test]
+fn it_looks_at_every_common_multiple_of_its_bars() {
+    let of = |intervals: &[usize], base: usize| {
+        let close = || column(None, Column::Close);
+        let one = |&interval: &usize| greater(close().at(INTERVALS[interval]).unwrap(), Expr::number(1.0));
+        let all = intervals.iter().map(one).reduce(|one, other| Expr::apply(Operator::And, vec![one, other]).unwrap());
+        Condition::new(1, &[all.unwrap()], INTERVALS[base], &[ONE]).unwrap().step.raw() / 1_000_000_000
+    };
+    assert_eq!([of(&[1], 1), of(&[2], 2), of(&[2, 3], 3), of(&[4, 5], 5), of(&[6, 8], 6)], [60, 180, 60, 300, 1_800]);
+}
+
+#[test]
+fn as_many_values_as_there_may_be_are_read_back() {
+    let truth = || Expr::truth(Some(true));
+    let written = |count: usize| {
+        let most = Condition::new(3, &vec![truth(); count.min(VALUES_MAX)], MINUTES, &[ONE]).unwrap();
+        let mut written: Written = postcard::from_bytes(&most.encode()).unwrap();
+        written.expressions.resize(count, written.expressions[0].clone());
+        postcard::to_allocvec(&written).unwrap()
+    };
+    for count in 1..=VALUES_MAX {
+        let condition = Condition::decode(&written(count)).unwrap();
+        assert_eq!(condition, Condition::new(3, &vec![truth(); count], MINUTES, &[ONE]).unwrap());
+    }
+    assert_eq!(Condition::decode(&written(VALUES_MAX + 1)), Err(ConditionError::Bytes));
+}
+
+/// Whoever leaves takes nothing with it but what it had to tell.
+#[test]
+fn others_go_on_when_one_is_detached() {
+    let (cases, mut firings) = (cases::count(1_000, 10_000), 0);
+    for seed in 0..cases {
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let arrivals = arrivals(&mut random, 60);
+        let (gone, gone_at) = (random.random_range(1..=5), random.random_range(0..arrivals.len()));
+        let all = |with: &dyn Fn(u64) -> bool| {
+            let (mut engine, mut told) = (engine(), Vec::new());
+            for mut condition in conditions().into_iter().filter(|condition| with(condition.id)) {
+                condition.prime(&vec![&[][..]; condition.places.len()], Nanos::new(START)).unwrap();
+                engine.input(engine.ts(), &Input::Attach(Box::new(condition)), &mut ignore).unwrap();
+            }
+            for (at, arrival) in arrivals.iter().enumerate() {
+                engine.input(Nanos::new(arrival.receive), &arrival.input(), &mut ignore).unwrap();
+                if at == gone_at {
+                    // With what waits to be told.
+                    engine.input(engine.ts(), &Input::Detach(gone), &mut ignore).unwrap();
+                    poll(&mut engine, &mut told);
+                }
+            }
+            poll(&mut engine, &mut told);
+            told
+        };
+        let (some, others) = (all(&|_| true), all(&|id| id != gone));
+        assert_eq!(some, others, "seed {seed}: without {gone} from {gone_at} on");
+        firings += some.len();
+    }
+    println!("{cases} markets, {firings} firings, 0 differ");
+    assert!(cases == 0 || firings > 0);
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut engine = engine();
@@ -331,8 +481,11 @@ fn what_does_not_fit_is_refused() {
     engine.input(engine.ts(), &Input::Detach(0), &mut ignore).unwrap();
     engine.input(engine.ts(), &Input::Detach(0), &mut ignore).unwrap();
     refused(&mut engine, of(1));
-    let elsewhere = Condition::new(0, &expressions()[0].0, MINUTES, &[InstrumentId(9)]).unwrap();
-    refused(&mut engine, elsewhere);
+    for nobody in [InstrumentId(2), InstrumentId(9)] {
+        refused(&mut engine, Condition::new(0, &expressions()[0].0, MINUTES, &[nobody]).unwrap());
+        // Named, and not used.
+        refused(&mut engine, Condition::new(0, &expressions()[0].0, MINUTES, &[ONE, nobody]).unwrap());
+    }
     engine.input(engine.ts(), &Input::Attach(Box::new(of(0))), &mut ignore).unwrap();
     let gap = Gap { id: None, family: Family::Book, cause: GapCause::Restart, from: 1, to: 2 };
     engine.input(engine.ts(), &Input::Gap(gap), &mut ignore).unwrap();

@@ -33,3 +33,16 @@ fn the_first_deadline_is_that_of_a_full_scan() {
     }
     println!("{count} changes of deadlines: the first is always that of a full scan");
 }
+
+#[test]
+fn of_two_that_are_due_at_once_the_lower_place_comes_first() {
+    let at = Some(Nanos::new(7));
+    for count in 1..20 {
+        let mut deadlines = Deadlines::default();
+        deadlines.grow(count);
+        for index in (0..count).rev() {
+            deadlines.set(index, at, |_| at);
+            assert_eq!(deadlines.next(), Some((index, Nanos::new(7))));
+        }
+    }
+}

@@ -314,3 +314,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
 #[cfg(test)]
 #[path = "indicator_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "indicator/golden_tests.rs"]
+mod golden_tests;

@@ -244,7 +244,7 @@ impl Market {
         self.deadlines.grow(next + 1);
         self.changed.is_listed.push(false);
         // Room for every stream at once: marking never allocates.
-        self.changed.ids.reserve(next + 1 - self.changed.ids.len());
+        self.changed.ids.reserve(next + 1);
         self.changed.mark(id);
         Ok(())
     }

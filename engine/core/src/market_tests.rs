@@ -102,6 +102,176 @@ fn a_book_is_live_from_its_snapshot_to_the_next_hole() {
 }
 
 #[test]
+fn what_has_been_applied_is_counted() {
+    let mut engine = live();
+    let before = engine.market().counters();
+    assert_eq!(before, Counters { events: 4, trades: 0, gaps: 0, resyncs: 0 });
+    for input in [trade(2, 100, 1), trade(2, 101, 2), level(2, Flags::LAST, Side::Bid, 98, 1), Input::Time] {
+        feed(&mut engine, 2, &input);
+    }
+    assert_eq!(engine.market().counters(), Counters { events: 7, trades: 2, gaps: 0, resyncs: 0 });
+    feed(&mut engine, 3, &gap(Some(ID), Family::Trades, GapCause::Sequence));
+    feed(&mut engine, 3, &gap(None, Family::Book, GapCause::RecorderFull));
+    assert_eq!(engine.market().counters().gaps, 2);
+}
+
+#[test]
+fn room_to_mark_every_stream_is_made_when_it_is_defined() {
+    let mut market = Market::new(Bounds { instruments_max: 40, ..BOUNDS });
+    for id in 0..40 {
+        market.apply(Nanos::ZERO, &define(id, &format!("B:{id}"))).unwrap();
+        market.take_changed(|_, _| ());
+        assert!(market.changed.ids.capacity() >= market.streams.len(), "{id}");
+    }
+}
+
+/// The tape lacks inputs that were applied: nothing is missing of the state.
+#[test]
+fn what_was_not_recorded_is_a_gap_of_the_tape_alone() {
+    let mut engine = live();
+    feed(&mut engine, 2, &trade(2, 100, 7));
+    let shown = |engine: &Engine| {
+        let mut head = Vec::new();
+        put_head(engine.market(), Nanos::ZERO, &mut head);
+        head
+    };
+    let before = shown(&engine);
+    feed(&mut engine, 3, &gap(None, Family::Book, GapCause::RecorderFull));
+    assert!(shown(&engine) == before && book_state(&engine) == StreamState::Live);
+    feed(&mut engine, 3, &gap(None, Family::Book, GapCause::Restart));
+    assert_eq!(book_state(&engine), StreamState::Gapped);
+}
+
+#[test]
+fn after_a_restart_what_was_subscribed_is_gapped_and_what_was_closed_stays_so() {
+    let mut engine = live();
+    feed(&mut engine, 2, &state(Family::Statistics, Fact::Subscribed));
+    let states = |engine: &Engine| Family::ALL.map(|family| engine.market().stream(ID).unwrap().state(family));
+    let of = |open: StreamState| Family::ALL.map(|it| if it == Family::Quotes { StreamState::Closed } else { open });
+    assert_eq!(states(&engine), of(StreamState::Live));
+    feed(&mut engine, 3, &gap(None, Family::Book, GapCause::Restart));
+    assert_eq!(states(&engine), of(StreamState::Gapped));
+}
+
+/// Snapshots are of books: what is said of another family's changes nothing of the book.
+#[test]
+fn facts_of_other_families_do_not_concern_the_book() {
+    for family in [Family::Trades, Family::Quotes, Family::Statistics] {
+        let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+        let book = |engine: &Engine| {
+            let stream = engine.market().stream(ID).unwrap();
+            let known = Side::BOTH.map(|side| stream.book.known_to(side));
+            (stream.state(Family::Book), stream.was_gapped, known, stream.book.top())
+        };
+        let all = |engine: &mut Engine| {
+            for fact in [Fact::Subscribed, Fact::SnapshotComplete, Fact::AllBids, Fact::AllAsks, Fact::Closed] {
+                let before = book(engine);
+                feed(engine, 3, &state(family, fact));
+                assert_eq!(book(engine), before, "{family:?}: {fact:?}");
+            }
+        };
+        feed(&mut engine, 2, &level(2, Flags::LAST, Side::Bid, 99, 1));
+        all(&mut engine);
+        snapshot().iter().for_each(|input| feed(&mut engine, 2, input));
+        all(&mut engine);
+        feed(&mut engine, 4, &gap(Some(ID), Family::Book, GapCause::Sequence));
+        all(&mut engine);
+        assert_eq!(engine.market().counters().resyncs, 0);
+    }
+}
+
+/// A message with nothing in it is an empty change of the book: it ends at once, and is no part of the next.
+#[test]
+fn an_empty_message_ends_by_itself() {
+    let mut engine = live();
+    let mut ends = Vec::new();
+    for input in [event(2, Flags::LAST, Body::Message { first: 10, last: 12 }), trade(3, 100, 1)] {
+        engine.input(Nanos::new(3), &input, &mut |_: &Market, stamped: Stamped<'_>| ends.push(stamped.end)).unwrap();
+    }
+    let end = |family, sequence| Some(MessageEnd { id: ID, family, is_snapshot: false, sequence });
+    assert_eq!(ends[0].map(|end| (end.id, end.family)), Some((ID, Family::Book)));
+    assert_eq!(ends[1], end(Family::Trades, None), "a trade has no number of the book's");
+    assert_eq!(engine.market().stream(ID).unwrap().chains[usize::from(Family::Book.code())].messages, 2);
+}
+
+#[test]
+fn better_facts_of_an_instrument_are_taken_over_and_doubt_what_its_tick_told() {
+    const TICK: i64 = 10_000_000;
+    let with_tick = |tick: i64, lot: i64| {
+        let instrument = Instrument { tick: Price::from_raw(tick), lot: Qty::from_raw(lot), ..spot("B:X") };
+        Input::Define { id: ID, instrument: Box::new(instrument) }
+    };
+    let mut engine = engine(&[with_tick(TICK, 5), state(Family::Book, Fact::Subscribed)]);
+    for (at, side, price) in [(0, Side::Bid, 99), (1, Side::Bid, 98), (2, Side::Ask, 101)] {
+        let flags = if at == 2 { Flags::SNAPSHOT.with(Flags::LAST) } else { Flags::SNAPSHOT };
+        feed(&mut engine, 1, &level(1, flags, side, price * TICK, 1));
+    }
+    feed(&mut engine, 1, &state(Family::Book, Fact::SnapshotComplete));
+    let seen = |engine: &Engine| {
+        let stream = engine.market().stream(ID).unwrap();
+        let known = stream.book.known_to(Side::Bid);
+        (stream.instrument.tick, stream.instrument.lot, known, stream.book.is_off_tick())
+    };
+    let (tick, lot, price) = (Price::from_raw, Qty::from_raw, |at: i64| Price::from_raw(at * TICK).unwrap());
+    feed(&mut engine, 2, &with_tick(TICK, 7));
+    assert_eq!(seen(&engine), (tick(TICK), lot(7), crate::Known::To(price(98)), false), "the same tick");
+    feed(&mut engine, 2, &with_tick(TICK / 2, 7));
+    assert_eq!(seen(&engine), (tick(TICK / 2), lot(7), crate::Known::To(price(101)), false), "to the best ask alone");
+    feed(&mut engine, 2, &with_tick(TICK * 2, 7));
+    assert_eq!(seen(&engine), (tick(TICK * 2), lot(7), crate::Known::To(price(101)), true), "no multiple of it");
+}
+
+/// How large a snapshot was is part of a head: less than a tenth of it left is too little, before and after.
+#[test]
+fn a_restored_book_asks_for_a_snapshot_as_the_first_would() {
+    let mut engine = engine(&[define(0, "B:X"), state(Family::Book, Fact::Subscribed)]);
+    for price in 80..100 {
+        feed(&mut engine, 1, &level(1, Flags::SNAPSHOT, Side::Bid, price, 1));
+    }
+    feed(&mut engine, 1, &level(1, Flags::SNAPSHOT.with(Flags::LAST), Side::Ask, 101, 1));
+    feed(&mut engine, 1, &state(Family::Book, Fact::SnapshotComplete));
+    let mut head = Vec::new();
+    put_head(engine.market(), engine.ts(), &mut head);
+    let mut restored = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
+    let mut bytes = &head[..];
+    restored.restore(engine.seq() + 1, std::iter::from_fn(|| take_frame(0, &mut bytes))).unwrap();
+    for price in (81..100).rev() {
+        for engine in [&mut engine, &mut restored] {
+            feed(engine, 2, &level(2, Flags::LAST, Side::Bid, price, 0));
+            let expect = (price == 81).then_some(Effect::Resnapshot(ID));
+            assert_eq!(engine.market_mut().poll_effect(), expect, "{price}");
+        }
+    }
+}
+
+/// A head is the whole state, whatever the engine held before.
+#[test]
+fn an_engine_that_forgets_goes_on_from_a_head_as_a_new_one_does() {
+    let mut other = engine(&[define(0, "B:OTHER"), define(1, "B:MORE"), state(Family::Book, Fact::Subscribed)]);
+    feed(&mut other, 1, &trade(1, 7, 1));
+    let mut head = Vec::new();
+    put_head(other.market(), other.ts(), &mut head);
+    let mut used = live();
+    feed(&mut used, 2, &level(2, Flags::LAST, Side::Bid, 99, 0));
+    feed(&mut used, 2, &trade(2, 100, 7));
+    feed(&mut used, 2, &event(2, Flags::NONE, Body::Message { first: 1, last: 1 }));
+    used.market_mut().take_changed(|_, _| ());
+    used.forget();
+    let mut fresh = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
+    let state = [&mut used, &mut fresh].map(|engine| {
+        let mut bytes = &head[..];
+        engine.restore(9, std::iter::from_fn(|| take_frame(0, &mut bytes))).unwrap();
+        let mut again = Vec::new();
+        put_head(engine.market(), Nanos::ZERO, &mut again);
+        let (deadline, is_open) = (engine.market().next_deadline(), engine.market().is_message_open());
+        let (mut changed, effect) = (Vec::new(), engine.market_mut().poll_effect());
+        engine.market_mut().take_changed(|id, _| changed.push(id));
+        (engine.seq(), again, deadline, is_open, changed, effect)
+    });
+    assert!(state[0] == state[1], "{state:?}");
+}
+
+#[test]
 fn recent_trades_are_bounded_and_have_no_hole() {
     let mut engine = live();
     let recent = |engine: &Engine| -> Vec<u64> {

@@ -162,6 +162,30 @@ fn a_refusal_names_the_field_and_changes_nothing() {
     assert_eq!(matcher.orders(), 1);
 }
 
+/// A level holds what is below [`RAW_LIMIT`]: one lot less than that is the most, and who stands in it may stay.
+#[test]
+fn a_level_is_full_one_lot_below_the_limit() {
+    let most = RAW_LIMIT / LOT - 1;
+    let mut matcher = matcher(9);
+    let mut say = |change: &dyn Fn(&mut Matcher, &mut Vec<Report>)| {
+        let mut out = Vec::new();
+        change(&mut matcher, &mut out);
+        show(&out[0])
+    };
+    let full = "qty: the level's total would be out of range";
+    let put = |id, at, qty| order(id, Side::Bid, Some(at), qty, TimeInForce::Gtc);
+    assert_eq!(say(&|it, out| it.submit(put(1, 10, most - 3), out)), "accepted 1");
+    assert_eq!(say(&|it, out| it.submit(put(2, 10, 4), out)), format!("rejected 2: {full}"));
+    assert_eq!(say(&|it, out| it.submit(put(2, 10, 3), out)), "accepted 2");
+    assert_eq!(say(&|it, out| it.submit(put(3, 10, 1), out)), format!("rejected 3: {full}"));
+    assert_eq!(say(&|it, out| it.submit(put(3, 9, 1), out)), "accepted 3");
+    assert_eq!(say(&|it, out| it.modify(3, price(10), lots(1), out)), format!("rejected 3: {full}"));
+    assert_eq!(say(&|it, out| it.modify(2, price(10), lots(4), out)), format!("rejected 2: {full}"));
+    assert_eq!(say(&|it, out| it.modify(2, price(10), lots(3), out)), "modified 2: 3@10");
+    assert_eq!(say(&|it, out| it.modify(2, price(10), lots(2), out)), "modified 2: 2@10");
+    assert_eq!(say(&|it, out| it.modify(3, price(10), lots(1), out)), "modified 3: 1@10");
+}
+
 /// The twin: orders in their order of arrival, and a search through all of them for everything.
 #[derive(Default)]
 struct Naive {
@@ -366,6 +390,8 @@ fn the_naive_twin_reports_the_same() {
             }
             prop_assert_eq!(&out, &expect);
             prop_assert!(is_conserved(&before, &twin.orders, &out, came), "{:?}", out);
+            let [bid, ask] = [Side::Bid, Side::Ask].map(|side| twin.depth(side).first().copied());
+            prop_assert_eq!(matcher.top(), Top { bid, ask });
             prop_assert!(!matcher.top().is_crossed());
             prop_assert_eq!(matcher.orders(), twin.orders.len());
             prop_assert!(matcher.orders() <= orders_max);

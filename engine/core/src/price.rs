@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn decimals_are_counted_up_to_sixty_four() {
+        let zeros = |count: usize| format!("1.{}", "0".repeat(count));
+        check(&zeros(64), Ok((1_000_000_000, 64)));
+        check(&zeros(65), Err(NumberError::Malformed));
+        check(&zeros(300), Err(NumberError::Malformed));
+    }
+
+    #[test]
+    fn only_a_real_number_closes_a_stream() {
+        let closes = [NumberError::Malformed, NumberError::TooPrecise, NumberError::OutOfRange]
+            .map(NumberError::is_unrepresentable);
+        assert_eq!(closes, [false, true, true]);
+    }
+
+    #[test]
     fn a_quantity_keeps_eight_decimals() {
         assert_eq!(Qty::parse(b"1.67177").unwrap().value.raw(), 167_177_000);
         assert_eq!(Qty::parse(b"0.000000001"), Err(NumberError::TooPrecise));

@@ -231,6 +231,15 @@ impl Ladder {
         self.near.is_some()
     }
 
+    /// True where what stands in the window is better than all that stands outside, and nothing stands outside of an
+    /// empty one.
+    #[cfg(test)]
+    pub fn is_well_placed(&self) -> bool {
+        let (Some(near), Some(tick)) = (&self.near, self.tick) else { return true };
+        let worst = near.iter().last().map(|cell| cell.number * tick);
+        self.far.iter().next().is_none_or(|best| worst.is_some_and(|worst| worst < best.rank))
+    }
+
     pub fn snapshot_levels(&self) -> u32 {
         self.snapshot_levels
     }

@@ -114,3 +114,7 @@ fn worse_among(rungs: &[Rung], rank: i64) -> usize {
     }
     0
 }
+
+#[cfg(test)]
+#[path = "sorted_tests.rs"]
+mod tests;

@@ -240,3 +240,7 @@ impl Window {
         self.orders[index] = orders;
     }
 }
+
+#[cfg(test)]
+#[path = "window_tests.rs"]
+mod tests;

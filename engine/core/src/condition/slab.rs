@@ -130,13 +130,10 @@ impl Conditions {
         }
         for at in 0..watched.slots.len() {
             let slot = self.watched[id.index()].slots[at];
-            let Some(condition) = &mut self.slots[slot] else { continue };
-            if condition.is_live || has_begun && condition.horizon(ts, streams) > condition.until {
+            // A bar that begins may have ended others, and may end before the one that is waited for: a late trade opens
+            // it, or the instrument lags behind another.
+            if has_begun || self.slots[slot].as_ref().is_some_and(|condition| condition.is_live) {
                 self.look(slot, ts, streams);
-            } else if has_begun {
-                // The bar may end before the one that it waits for: a late trade opens it, or the instrument lags.
-                condition.note_due(streams);
-                self.note_due(slot);
             }
         }
     }
@@ -175,3 +172,7 @@ impl Conditions {
 fn distinct(instruments: &[InstrumentId]) -> impl Iterator<Item = InstrumentId> {
     instruments.iter().enumerate().filter(|(at, id)| !instruments[..*at].contains(id)).map(|(_, id)| *id)
 }
+
+#[cfg(test)]
+#[path = "slab_tests.rs"]
+mod tests;

@@ -85,6 +85,18 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// Ids are given out one after another, or bear something else in their upper half.
+    #[test]
+    fn ids_are_found_near_their_home() {
+        for shift in [0, 1, 8, 31] {
+            let mut ids = Ids::default();
+            (0..10_000u64).for_each(|id| ids.insert(id << shift, 0));
+            let distance = |id: u64| ids.find(id).unwrap().wrapping_sub(ids.home(id)) & (ids.cells.len() - 1);
+            let steps: usize = (0..10_000u64).map(|id| distance(id << shift)).sum();
+            assert!(steps < 10_000, "{steps} steps for 10,000 ids");
+        }
+    }
+
     proptest! {
         #[test]
         fn it_is_a_map(steps in proptest::collection::vec((any::<bool>(), 0u64..60, any::<u32>()), 0..400)) {
