@@ -44,7 +44,7 @@ pub fn decode_kite(frames: &[Vec<u8>]) -> (i64, usize) {
     let mut total = (0, 0);
     for frame in frames {
         let Ok(kite::codec::Message::Packets(packets)) = kite::codec::decode(frame) else { continue };
-        for (_, packet) in packets {
+        for (_, packet) in packets.flatten() {
             total = (total.0 + packet.last.map_or(0, |price| price.raw()), total.1 + 1);
         }
     }

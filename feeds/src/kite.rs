@@ -48,6 +48,7 @@ pub enum Segment {
     Mcx = 7,
     Mcxsx = 8,
     Indices = 9,
+    Nco = 12,
 }
 
 impl Segment {
@@ -63,6 +64,7 @@ impl Segment {
             7 => Segment::Mcx,
             8 => Segment::Mcxsx,
             9 => Segment::Indices,
+            12 => Segment::Nco,
             _ => return None,
         })
     }
@@ -80,15 +82,16 @@ impl Segment {
             Segment::Mcx => "MCX",
             Segment::Mcxsx => "MCXSX",
             Segment::Indices => "INDICES",
+            Segment::Nco => "NCO",
         }
     }
 
     /// Units of 10⁻⁹ in one step of a price on the wire: the venue divides by 10⁷ in currency derivatives of
-    /// NSE, by 10⁴ in those of BSE, and by 100 elsewhere.
+    /// NSE, by 10⁴ in those of BSE and in commodities of NSE, and by 100 elsewhere.
     pub const fn price_unit(self) -> i64 {
         match self {
             Segment::Cds => 100,
-            Segment::Bcd => 100_000,
+            Segment::Bcd | Segment::Nco => 100_000,
             _ => 10_000_000,
         }
     }

@@ -18,8 +18,10 @@ mod v1;
 mod v2;
 mod written;
 
+use codec::BookLevel;
 pub use codec::DecodeError;
 pub use session::{KrakenSession, Settings};
+use tidegate_core::Side;
 pub use written::Written;
 
 /// Which protocol a connection speaks.
@@ -45,13 +47,23 @@ impl Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Depth(u16);
 
+/// The depths that the venue offers.
+const OFFERED: [u16; 5] = [10, 25, 100, 500, 1_000];
+
 impl Depth {
     /// As many levels as the checksum covers: every level that is sent is proved.
     pub const CHECKED: Depth = Depth(10);
 
     /// One of the depths that the venue offers: 10, 25, 100, 500, 1000.
-    pub const fn new(levels: u16) -> Option<Depth> {
-        if matches!(levels, 10 | 25 | 100 | 500 | 1_000) { Some(Depth(levels)) } else { None }
+    pub fn new(levels: u16) -> Option<Depth> {
+        OFFERED.contains(&levels).then_some(Depth(levels))
+    }
+
+    /// The smallest depth that a snapshot with these levels can be of.
+    fn of_snapshot(levels: &[BookLevel]) -> Depth {
+        let count = |side| levels.iter().filter(|level| level.side == side).count();
+        let longer = count(Side::Bid).max(count(Side::Ask));
+        Depth(OFFERED.into_iter().find(|&offered| longer <= usize::from(offered)).unwrap_or(1_000))
     }
 
     /// The number of levels.

@@ -22,10 +22,12 @@ mod clock;
 pub mod credentials;
 pub mod driver;
 pub mod exchange;
+mod json;
 pub mod kite;
 pub mod kraken;
 pub mod link;
 pub mod master;
+mod numbering;
 pub mod packet;
 mod requests;
 pub mod session;
@@ -34,7 +36,7 @@ pub mod sim;
 pub mod venue;
 pub mod wire;
 
-pub use session::{Action, FrameError, Payload, Session};
+pub use session::{Action, FrameError, Payload, Reason, Session};
 pub use wire::{Decimals, WireLevel};
 
 /// How many cases a long test runs.

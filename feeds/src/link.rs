@@ -212,11 +212,14 @@ impl Link {
     fn note(&mut self, result: Result<(), FrameError>) {
         match result {
             Ok(()) => {}
-            Err(FrameError::Decode(error)) => {
-                self.counters.decode_errors += 1;
-                tracing::debug!("a message could not be read: {error}");
-            }
             Err(FrameError::UnknownSymbol { .. }) => self.counters.unknown_symbols += 1,
+            Err(error) => {
+                self.counters.decode_errors += error.count();
+                match error {
+                    FrameError::Unrepresentable { .. } => tracing::error!("{error}"),
+                    _ => tracing::debug!("a message could not be read: {error}"),
+                }
+            }
         }
     }
 

@@ -205,13 +205,15 @@ impl PacketStream {
         }
     }
 
-    /// A value cannot be held: the stream ends, once, loudly.
-    pub fn close(&mut self, out: &mut Vec<Input>) {
-        if !std::mem::replace(&mut self.is_closed, true) {
+    /// A value cannot be held: the stream ends, once, loudly. True unless it had ended already.
+    pub fn close(&mut self, out: &mut Vec<Input>) -> bool {
+        let was_closed = std::mem::replace(&mut self.is_closed, true);
+        if !was_closed {
             for &family in self.families {
                 self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
             }
         }
+        !was_closed
     }
 
     fn has(&self, family: Family) -> bool {

@@ -1,7 +1,8 @@
 //! What every venue's session is to whoever carries its bytes.
 
+use crate::json;
 use crate::wire::Decimals;
-use tidegate_core::{Input, Instrument, InstrumentId, Nanos};
+use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos};
 
 /// One message of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +24,38 @@ pub enum Action {
     Reconnect(&'static str),
 }
 
-/// Why a frame gave nothing.
+/// Why a codec or a venue refuses something.
+pub type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a frame gave nothing, or not all that it holds.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// It is not a message of the venue; the venue's codec says why.
     #[error(transparent)]
-    Decode(Box<dyn std::error::Error + Send + Sync>),
+    Decode(Reason),
+    /// Some of its packets could not be read and were passed over alone: the others were taken.
+    #[error("{count} of its packets passed over: {first}")]
+    Partial {
+        /// How many.
+        count: u64,
+        /// Whose the first one was, and what is wrong with it.
+        first: Reason,
+    },
+    /// It holds what may be a real value and cannot be represented: its stream is closed for good, as a gap in `out`
+    /// tells, and nothing is asked for it any more. A stream says so once.
+    #[error(
+        "{symbol}: {} closed for good, a value cannot be represented (prices: nine decimals, below 10^9; \
+         quantities: eight decimals, below 10^10): {reason}",
+        family.map_or("all data", Family::name)
+    )]
+    Unrepresentable {
+        /// The venue's symbol.
+        symbol: String,
+        /// What of it is closed; `None` where that is everything.
+        family: Option<Family>,
+        /// Which field, and what is wrong with it.
+        reason: Reason,
+    },
     /// It is about a symbol that was not added: nothing was done, the frame may be handed in again.
     #[error("symbol {symbol} was not subscribed")]
     UnknownSymbol {
@@ -37,6 +64,26 @@ pub enum FrameError {
         /// Decimals that the frame writes.
         decimals: Decimals,
     },
+}
+
+impl FrameError {
+    /// How many messages, or packets of one, could not be read.
+    pub fn count(&self) -> u64 {
+        match self {
+            FrameError::Partial { count, .. } => *count,
+            _ => 1,
+        }
+    }
+}
+
+/// Hands a text to `take`, and where it could not be read once more without the escapes that JSON allows and venues
+/// rarely use: `\u0042` and `\/` are no other texts than `B` and `/`.
+pub(crate) fn take_json(text: &[u8], mut take: impl FnMut(&[u8]) -> Result<(), FrameError>) -> Result<(), FrameError> {
+    let result = take(text);
+    match &result {
+        Err(FrameError::Decode(_)) => json::without_escapes(text).map_or(result, |plain| take(&plain)),
+        _ => result,
+    }
 }
 
 /// One connection's worth of a venue's symbols, without I/O: messages and times go in, inputs and actions
@@ -56,13 +103,13 @@ pub trait Session: Send {
     /// Takes one message received at `now`.
     ///
     /// # Errors
-    /// [`FrameError`]; a value that cannot be held has closed its stream all the same.
+    /// [`FrameError`].
     fn handle_message(&mut self, now: Nanos, payload: Payload<'_>, out: &mut Vec<Input>) -> Result<(), FrameError>;
 
     /// Takes the answer to [`Action::FetchSnapshot`].
     ///
     /// # Errors
-    /// [`FrameError`]; the snapshot has been asked for again then.
+    /// [`FrameError`]; the snapshot has been asked for again then, unless it closed the book for good.
     fn handle_snapshot(
         &mut self,
         now: Nanos,

@@ -48,9 +48,48 @@ pub(crate) fn seconds(text: &[u8]) -> Option<Nanos> {
     ns.map(Nanos::new)
 }
 
+/// Reads Unix time of which venues send several units: its size tells which one. A count that can be seconds since 2001
+/// is; milliseconds, microseconds and nanoseconds begin where the unit before them ends, in the year 5138. Nothing
+/// lies beyond the year 2200.
+pub(crate) fn epoch(count: i64) -> Option<Nanos> {
+    const SECONDS_MIN: i64 = 1_000_000_000;
+    const MILLIS_MIN: i64 = 100_000_000_000;
+    const MICROS_MIN: i64 = 100_000_000_000_000;
+    const NANOS_MIN: i64 = 100_000_000_000_000_000;
+    const END: i64 = 7_258_118_400_000_000_000;
+    let nanos_each = match count {
+        SECONDS_MIN..MILLIS_MIN => 1_000_000_000,
+        // Nobody means the day of the epoch: what is smaller stays in the usual unit.
+        ..MICROS_MIN => 1_000_000,
+        MICROS_MIN..NANOS_MIN => 1_000,
+        NANOS_MIN.. => 1,
+    };
+    count.checked_mul(nanos_each).filter(|&nanos| nanos < END).map(Nanos::new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_a_time_tells_its_unit() {
+        const NOW: i64 = 1_735_689_600_123_456_789;
+        for unit in [1, 1_000, 1_000_000, 1_000_000_000] {
+            assert_eq!(epoch(NOW / unit), Some(Nanos::new(NOW / unit * unit)), "{unit}");
+            // From 2001 to the year 2200.
+            for at in [1_000_000_000_000_000_000, 4_102_444_800_000_000_000, 7_258_118_399_999_999_999] {
+                assert_eq!(epoch(at / unit), Some(Nanos::new(at / unit * unit)), "{at} in {unit}");
+            }
+        }
+        for (count, expect) in
+            [(0, 0), (1, 1_000_000), (5, 5_000_000), (-1, -1_000_000), (999_999_999, 999_999_999_000_000)]
+        {
+            assert_eq!(epoch(count), Some(Nanos::new(expect)), "{count}");
+        }
+        for count in [i64::MIN, i64::MAX, 7_258_118_400, 7_258_118_400_000_000_000, 99_999_999_999_999] {
+            assert_eq!(epoch(count), None, "{count}");
+        }
+    }
 
     #[test]
     fn seconds_are_read_to_the_nanosecond_and_never_rounded() {

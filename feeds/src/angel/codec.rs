@@ -8,6 +8,7 @@ use tidegate_core::{Body, Nanos, Price, Qty, Side};
 
 use super::{Exchange, Mode};
 use crate::packet::{self, Row};
+use crate::wire::epoch;
 
 /// Longest message that is read, in bytes: far above any packet, for the texts.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -110,6 +111,13 @@ pub(super) fn subject(packet: &[u8]) -> Result<Token, DecodeError> {
     let text = packet.get(2..2 + TOKEN_BYTES).ok_or(DecodeError::Field("token"))?;
     let end = text.iter().position(|&byte| byte == 0).unwrap_or(TOKEN_BYTES);
     Token::new(exchange, &text[..end]).ok_or(DecodeError::Field("token"))
+}
+
+/// What a packet says of whom it is, however senseless that may be.
+pub(super) fn whose(packet: &[u8]) -> String {
+    let exchange = packet.get(1).copied().unwrap_or_default();
+    let text = packet.get(2..).unwrap_or_default().iter().take(TOKEN_BYTES).take_while(|byte| byte.is_ascii_graphic());
+    format!("{exchange}:{}", text.map(|&byte| char::from(byte)).collect::<String>())
 }
 
 /// Decodes one binary message, which is one packet.
@@ -259,7 +267,7 @@ impl Wire<'_> {
     fn millis(&self, at: usize, field: &'static str) -> Result<Option<Nanos>, DecodeError> {
         match self.long(at) {
             0 => Ok(None),
-            1.. => Nanos::from_millis(self.long(at)).map(Some).ok_or(DecodeError::Field(field)),
+            1.. => epoch(self.long(at)).map(Some).ok_or(DecodeError::Field(field)),
             _ => Err(DecodeError::Field(field)),
         }
     }

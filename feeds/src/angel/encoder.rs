@@ -137,17 +137,25 @@ fn any_exchange() -> impl Strategy<Value = (u8, u32)> {
     prop::sample::select(vec![(1, 100), (2, 100), (3, 100), (4, 100), (5, 100), (7, 100), (13, 10_000_000)])
 }
 
-const MS_MAX: i64 = 4_000_000_000_000;
+/// Milliseconds that no other unit can be taken for: from 1973 to 2096, and none.
+fn any_millis() -> impl Strategy<Value = i64> {
+    prop_oneof![9 => 100_000_000_000..4_000_000_000_000i64, 1 => Just(0)]
+}
+
+/// The same, or as many seconds.
+fn any_last_time() -> impl Strategy<Value = i64> {
+    prop_oneof![any_millis(), 100_000_000..4_000_000_000i64]
+}
 
 /// Any packet of modes 1 to 3 that can be held, with the divisor of its prices.
 pub fn any_snap() -> impl Strategy<Value = (Snap, u32)> {
     let steps = 0..10i64.pow(9);
     let units = 0..10i64.pow(10);
     let row = (0i16..2, prop_oneof![Just(0), units.clone()], prop_oneof![Just(0), steps.clone()], 0..i16::MAX);
-    let head = (1u8..4, any_exchange(), "[A-Za-z0-9]{1,25}", 0..i64::MAX, 0..MS_MAX);
+    let head = (1u8..4, any_exchange(), "[A-Za-z0-9]{1,25}", 0..i64::MAX, any_millis());
     let prices = prop::array::uniform6(steps);
     let totals = (prop::array::uniform3(units.clone()), prop::array::uniform2(units));
-    (head, prices, totals, 0..MS_MAX, any::<f64>(), prop::array::uniform10(row)).prop_map(
+    (head, prices, totals, any_last_time(), any::<f64>(), prop::array::uniform10(row)).prop_map(
         |(head, prices, ([last_qty, volume, oi], [buy, sell]), last_time, oi_change, rows)| {
             let (mode, (exchange, divisor), token, sequence, time_ms) = head;
             let [last, average, open, high, low, close] = prices;
@@ -182,7 +190,7 @@ pub fn any_snap() -> impl Strategy<Value = (Snap, u32)> {
 pub fn any_twenty() -> impl Strategy<Value = (Twenty, u32)> {
     let number = || prop_oneof![1 => Just(0), 4 => 0..i32::MAX];
     let rows = prop::collection::vec((number(), number(), 0..i16::MAX), 40);
-    (any_exchange(), "[0-9]{1,25}", 0..MS_MAX, any::<i64>(), rows).prop_map(
+    (any_exchange(), "[0-9]{1,25}", any_millis(), any::<i64>(), rows).prop_map(
         |((exchange, divisor), token, time_ms, received_ms, rows)| {
             (Twenty { exchange, token, time_ms, received_ms, rows }, divisor)
         },

@@ -20,6 +20,14 @@ const REQUEST_TOKENS_MAX: usize = 500;
 /// The venue expects a `ping` this often, and answers it at once.
 const PING_EVERY: Nanos = Nanos::new(10 * Nanos::SECOND.raw());
 
+/// A packet that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("packet of {whose}: {error}")]
+struct PassedOver {
+    whose: String,
+    error: DecodeError,
+}
+
 /// The venue refused a request.
 #[derive(Debug, thiserror::Error)]
 #[error("the venue says: {code} {message}")]
@@ -109,18 +117,8 @@ impl AngelSession {
     }
 
     fn handle_packet(&mut self, bytes: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
-        let decoded = codec::decode(bytes);
-        if let Err(DecodeError::OutOfRange(_)) = decoded
-            && let Ok(token) = codec::subject(bytes)
-            && let Some(subscription) = self.tokens.get_mut(&token)
-        {
-            subscription.stream.close(out);
-        }
-        let (mode, token, mut packet) = decoded.map_err(|error| FrameError::Decode(error.into()))?;
-        let Some(subscription) = self.tokens.get_mut(&token) else {
-            let decimals = Decimals { price: token.exchange.price_decimals(), qty: 0 };
-            return Err(FrameError::UnknownSymbol { symbol: token.to_string(), decimals });
-        };
+        let (mode, token, mut packet) = codec::decode(bytes).map_err(|error| self.refuse(bytes, error, out))?;
+        let Some(subscription) = self.tokens.get_mut(&token) else { return Err(unknown(token)) };
         if subscription.has_depth20 && mode != Mode::Depth20 {
             packet.depth = None;
         }
@@ -129,6 +127,17 @@ impl AngelSession {
             subscription.stream.push(self.now, &packet, out);
         }
         Ok(())
+    }
+
+    /// Says of whom a packet is that cannot be read; a value that cannot be held closes what it belongs to.
+    fn refuse(&mut self, bytes: &[u8], error: DecodeError, out: &mut Vec<Input>) -> FrameError {
+        if let (DecodeError::OutOfRange(_), Ok(token)) = (error, codec::subject(bytes)) {
+            let Some(subscription) = self.tokens.get_mut(&token) else { return unknown(token) };
+            if subscription.stream.close(out) {
+                return FrameError::Unrepresentable { symbol: token.to_string(), family: None, reason: error.into() };
+            }
+        }
+        FrameError::Decode(PassedOver { whose: codec::whose(bytes), error }.into())
     }
 
     fn handle_text(&mut self, text: &[u8]) -> Result<(), FrameError> {
@@ -259,6 +268,11 @@ impl Session for AngelSession {
         }
         self.actions.pop_front()
     }
+}
+
+fn unknown(token: Token) -> FrameError {
+    let decimals = Decimals { price: token.exchange.price_decimals(), qty: 0 };
+    FrameError::UnknownSymbol { symbol: token.to_string(), decimals }
 }
 
 /// The request for these tokens, which are in the order of their exchanges.

@@ -8,7 +8,7 @@ use tidegate_core::{Nanos, NumberError, Price, Qty, Side};
 
 use super::scanner::{scan, wire_level};
 use super::sequence::Numbers;
-use crate::wire::{Decimals, WireLevel};
+use crate::wire::{Decimals, WireLevel, epoch};
 
 /// Longest frame that is read, in bytes: four times the largest snapshot (5,000 levels a side).
 pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -124,11 +124,13 @@ struct WireTrade<'a> {
     kind: Option<&'a str>,
 }
 
-/// What names the instrument, in every message that names one.
+/// What names the instrument, in every message that names one, and the number of a snapshot.
 #[derive(Deserialize)]
-struct WireSymbol<'a> {
+struct WireSubject<'a> {
     #[serde(alias = "symbol")]
     s: Option<&'a str>,
+    #[serde(rename = "lastUpdateId")]
+    last: Option<u64>,
 }
 
 /// Which kind of message a stream name stands for.
@@ -164,11 +166,11 @@ fn envelope(frame: &[u8]) -> Result<(Kind, &[u8]), DecodeError> {
     Ok((Kind::of(stream).ok_or(DecodeError::UnknownStream)?, data))
 }
 
-/// Reads only whom a frame is about: for a frame whose numbers cannot be held.
-pub(super) fn subject(frame: &[u8]) -> Option<(Kind, &str)> {
+/// Reads only whom a frame is about, and the number of a snapshot: for a frame whose numbers cannot be held.
+pub(super) fn subject(frame: &[u8]) -> Option<(Kind, Option<&str>, Option<u64>)> {
     let (kind, data) = envelope(frame).ok()?;
-    let symbol: WireSymbol<'_> = serde_json::from_slice(data).ok()?;
-    Some((kind, symbol.s?))
+    let subject: WireSubject<'_> = serde_json::from_slice(data).ok()?;
+    Some((kind, subject.s, subject.last))
 }
 
 /// Decodes one frame: a message of a combined stream (`{"stream":…,"data":…}`) or, without `stream`, the
@@ -212,7 +214,7 @@ impl<'a> Fields<'a> {
             Fields::Depth(fields) => fields.depth(),
             Fields::Snapshot(fields) => fields.snapshot(),
             Fields::Ticker(TickerFields { symbol, last, time, bid, ask, decimals }) => {
-                let time = time.map(|ms| millis(ms, "T")).transpose()?;
+                let time = time.map(|time| stamp(time, "T")).transpose()?;
                 Ok(Message::Ticker { symbol: named(symbol)?, last, time, bid, ask, decimals })
             }
             Fields::Trade(stream, fields) => fields.trade(stream),
@@ -246,12 +248,12 @@ impl<'a> DepthFields<'a> {
         // Futures state when the matching engine made the change (T); spot only when it was sent (E).
         let time = self.made.or(self.sent).ok_or(DecodeError::Field("E"))?;
         let symbol = named(self.symbol.ok_or(DecodeError::Field("s"))?)?;
-        Ok(Message::Depth { symbol, numbers, time: millis(time, "E")?, decimals: self.decimals })
+        Ok(Message::Depth { symbol, numbers, time: stamp(time, "E")?, decimals: self.decimals })
     }
 
     fn snapshot(self) -> Result<Message<'a>, DecodeError> {
         let last = self.snapshot.ok_or(DecodeError::Field("lastUpdateId"))?;
-        let time = self.made.map(|ms| millis(ms, "T")).transpose()?;
+        let time = self.made.map(|time| stamp(time, "T")).transpose()?;
         let symbol = self.symbol.map(named).transpose()?;
         Ok(Message::Snapshot { symbol, last, time, decimals: self.decimals })
     }
@@ -294,7 +296,7 @@ impl<'a> TradeFields<'a> {
         let side = if self.is_buyer_maker { Side::Ask } else { Side::Bid };
         let is_fill = kind.is_none_or(|kind| kind == "MARKET") && price > Price::ZERO && qty > Qty::ZERO;
         let fill = is_fill.then_some(WireLevel { side, price, qty });
-        Ok(Message::Trade { symbol: named(symbol)?, stream, id, time: millis(time, "T")?, fill, decimals })
+        Ok(Message::Trade { symbol: named(symbol)?, stream, id, time: stamp(time, "T")?, fill, decimals })
     }
 }
 
@@ -320,8 +322,9 @@ fn named(symbol: &str) -> Result<&str, DecodeError> {
     if fits { Ok(symbol) } else { Err(DecodeError::Field("s")) }
 }
 
-fn millis(ms: i64, field: &'static str) -> Result<Nanos, DecodeError> {
-    Nanos::from_millis(ms).ok_or(DecodeError::Field(field))
+/// Milliseconds, or what the connection was opened with: `timeUnit=MICROSECOND`.
+fn stamp(time: i64, field: &'static str) -> Result<Nanos, DecodeError> {
+    epoch(time).ok_or(DecodeError::Field(field))
 }
 
 fn level(side: Side, price: &str, qty: &str, decimals: &mut Decimals) -> Result<WireLevel, DecodeError> {

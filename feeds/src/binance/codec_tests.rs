@@ -138,7 +138,10 @@ fn what_is_no_message_is_named() {
 fn the_subject_of_a_frame_is_read_even_where_its_numbers_cannot_be() {
     let frame = br#"{"stream":"x@trade","data":{"s":"X","t":1,"p":"9999999999","q":"1","T":5,"m":true}}"#;
     assert_eq!(decode(frame, &mut Vec::new()), Err(DecodeError::Number(NumberError::OutOfRange)));
-    assert!(matches!(subject(frame), Some((Kind::Trade(TradeStream::Trade), "X"))));
+    assert!(matches!(subject(frame), Some((Kind::Trade(TradeStream::Trade), Some("X"), None))));
+    let snapshot = br#"{"lastUpdateId":7,"bids":[["1","99999999999"]],"asks":[]}"#;
+    assert_eq!(decode(snapshot, &mut Vec::new()), Err(DecodeError::Number(NumberError::OutOfRange)));
+    assert!(matches!(subject(snapshot), Some((Kind::Snapshot, None, Some(7)))));
 }
 
 /// The twin: the same message through `serde_json::Value`, texts and all.

@@ -2,10 +2,11 @@
 
 use super::codec::{self, DecodeError, Kind, Message};
 use super::sequence::Verdict;
-use super::symbol::{Depth, Snapshot, Symbol};
+use super::symbol::{Depth, FAMILIES, Snapshot, Symbol};
 use super::{Market, SNAPSHOT_LEVELS, control};
 use crate::requests::{ATTEMPTS_MAX, Requests};
-use crate::{Action, FrameError, Payload, Session, WireLevel};
+use crate::session::take_json;
+use crate::{Action, Decimals, FrameError, Payload, Session, WireLevel};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos, Side};
 
@@ -63,44 +64,19 @@ impl Session for BinanceSession {
         if self.heard.is_some() {
             self.heard = Some(now);
         }
-        match control::read(text) {
-            Some(control::Message::Answer { id, error: None }) => {
-                for symbol in self.requests.acknowledge(id).into_iter().flatten() {
-                    self.assume_subscribed(&symbol, out);
-                }
-                Ok(())
-            }
-            Some(control::Message::Answer { id, error: Some(error) }) => {
-                // Asked again when the answer is overdue: an endless quarrel helps nobody.
-                tracing::warn!("{} refuses request {id}: {error}", self.market.prefix());
-                Ok(())
-            }
-            Some(control::Message::Shutdown) => {
-                self.actions.push_back(Action::Reconnect("the venue ends this connection"));
-                Ok(())
-            }
-            None => self.handle_frame(now, text, out),
-        }
+        take_json(text, |text| self.handle_text(now, text, out))
     }
 
     fn handle_snapshot(&mut self, now: Nanos, name: &str, body: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
-        let mut levels = std::mem::take(&mut self.levels);
-        let decoded = codec::decode(body, &mut levels);
-        let result = match (decoded, self.symbols.get_mut(name)) {
-            (Ok(Message::Snapshot { last, time, decimals, .. }), Some(symbol)) => {
-                symbol.widen(decimals, out);
-                let is_whole = if self.is_of_recording { [false; 2] } else { whole_sides(&levels) };
-                let snapshot = Snapshot { last, venue_ts: time, receive_ts: now, levels: levels.clone(), is_whole };
-                Ok(symbol.handle_snapshot(self.market, &snapshot, out))
-            }
-            (Ok(_), _) => Err(DecodeError::UnknownStream),
-            (Err(error), _) => Err(error),
-        };
-        self.levels = levels;
-        if !matches!(result, Ok(false)) {
+        let mut needs_snapshot = false;
+        let result = take_json(body, |body| {
+            needs_snapshot = self.handle_fetched(now, name, body, out)?;
+            Ok(())
+        });
+        if needs_snapshot || matches!(result, Err(FrameError::Decode(_))) {
             self.actions.push_back(Action::FetchSnapshot(name.to_owned()));
         }
-        result.map(|_| ()).map_err(|error| FrameError::Decode(error.into()))
+        result
     }
 
     fn handle_close(&mut self, _now: Nanos, out: &mut Vec<Input>) {
@@ -170,9 +146,65 @@ impl BinanceSession {
 
     /// Asks for the streams of `symbols`; with none, for nothing but an answer.
     fn subscribe(&mut self, symbols: Vec<String>, attempts: u8, now: Nanos) {
-        let streams: Vec<String> = symbols.iter().flat_map(|symbol| self.market.streams(symbol)).collect();
+        let streams: Vec<String> = symbols.iter().flat_map(|symbol| self.wanted_streams(symbol)).collect();
         let id = self.requests.ask(symbols, attempts, now);
         self.actions.push_back(Action::Send(control::request(id, &streams)));
+    }
+
+    fn handle_text(&mut self, now: Nanos, text: &[u8], out: &mut Vec<Input>) -> Result<(), FrameError> {
+        match control::read(text) {
+            Some(control::Message::Answer { id, error: None }) => {
+                for symbol in self.requests.acknowledge(id).into_iter().flatten() {
+                    self.assume_subscribed(&symbol, out);
+                }
+                Ok(())
+            }
+            Some(control::Message::Answer { id, error: Some(error) }) => {
+                // Asked again when the answer is overdue: an endless quarrel helps nobody.
+                tracing::warn!("{} refuses request {id}: {error}", self.market.prefix());
+                Ok(())
+            }
+            Some(control::Message::Shutdown) => {
+                self.actions.push_back(Action::Reconnect("the venue ends this connection"));
+                Ok(())
+            }
+            None => self.handle_frame(now, text, out),
+        }
+    }
+
+    /// Takes a snapshot that was asked for; true where it is of no use and another one is needed.
+    fn handle_fetched(
+        &mut self,
+        now: Nanos,
+        name: &str,
+        body: &[u8],
+        out: &mut Vec<Input>,
+    ) -> Result<bool, FrameError> {
+        let mut levels = std::mem::take(&mut self.levels);
+        let result = match (codec::decode(body, &mut levels), self.symbols.get_mut(name)) {
+            (_, Some(symbol)) if symbol.is_closed(Family::Book) => Ok(false),
+            (Ok(Message::Snapshot { last, time, decimals, .. }), Some(symbol)) => {
+                symbol.widen(decimals, out);
+                let is_whole = if self.is_of_recording { [false; 2] } else { whole_sides(&levels) };
+                let captured = Snapshot::captured(last, time, now, &levels);
+                let snapshot = Snapshot { is_whole, is_captured: false, ..captured };
+                Ok(symbol.handle_snapshot(self.market, &snapshot, out))
+            }
+            (Err(error @ DecodeError::Number(number)), Some(symbol)) if number.is_unrepresentable() => {
+                symbol.close(Family::Book, out);
+                Err(unrepresentable(name, Family::Book, error))
+            }
+            (Ok(_), _) => Err(FrameError::Decode(DecodeError::UnknownStream.into())),
+            (Err(error), _) => Err(FrameError::Decode(error.into())),
+        };
+        self.levels = levels;
+        result
+    }
+
+    /// Those that no value which cannot be held has closed.
+    fn wanted_streams<'a>(&'a self, symbol: &'a str) -> impl Iterator<Item = String> + 'a {
+        let is_closed = |family| self.symbols.get(symbol).is_some_and(|known| known.is_closed(family));
+        self.market.streams(symbol).into_iter().zip(FAMILIES).filter(move |&(_, it)| !is_closed(it)).map(|(it, _)| it)
     }
 
     /// Takes a market-data message, or in a capture the snapshot between them.
@@ -180,12 +212,10 @@ impl BinanceSession {
         let mut levels = std::mem::take(&mut self.levels);
         let result = match codec::decode(frame, &mut levels) {
             Ok(message) => self.handle_decoded(now, message, &levels, out),
-            Err(error) => {
-                if matches!(error, DecodeError::Number(number) if number.is_unrepresentable()) {
-                    self.close_unrepresentable(frame, out);
-                }
-                Err(FrameError::Decode(error.into()))
+            Err(error @ DecodeError::Number(number)) if number.is_unrepresentable() => {
+                Err(self.close_unrepresentable(now, frame, error, out))
             }
+            Err(error) => Err(FrameError::Decode(error.into())),
         };
         self.levels = levels;
         result
@@ -199,7 +229,9 @@ impl BinanceSession {
         out: &mut Vec<Input>,
     ) -> Result<(), FrameError> {
         let Some(name) = message.symbol() else {
-            self.handle_nameless(now, message, levels, out);
+            if let Message::Snapshot { last, time, decimals, .. } = message {
+                self.handle_nameless(Snapshot::captured(last, time, now, levels), decimals, out);
+            }
             return Ok(());
         };
         let is_only = self.symbols.len() == 1;
@@ -236,20 +268,19 @@ impl BinanceSession {
         Ok(())
     }
 
-    fn handle_nameless(&mut self, now: Nanos, message: Message<'_>, levels: &[WireLevel], out: &mut Vec<Input>) {
-        let Message::Snapshot { last, time, decimals, .. } = message else { return };
-        let snapshot = Snapshot::captured(last, time, now, levels);
-        let verdict = |symbol: &Symbol| symbol.first_verdict(self.market, last);
+    /// Takes a snapshot without a symbol; returns whose it is, where that is known.
+    fn handle_nameless(&mut self, snapshot: Snapshot, decimals: Decimals, out: &mut Vec<Input>) -> Option<String> {
+        let verdict = |symbol: &Symbol| symbol.first_verdict(self.market, snapshot.last);
         let connected = self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Apply));
         let too_old = || self.symbols.iter().find(|(_, symbol)| verdict(symbol) == Some(Verdict::Gap));
         let is_only = self.symbols.len() == 1;
         let taker = connected.or_else(|| if is_only { too_old() } else { None }).map(|(name, _)| name.clone());
-        if let Some(name) = taker
-            && let Some(symbol) = self.symbols.get_mut(&name)
+        if let Some(name) = &taker
+            && let Some(symbol) = self.symbols.get_mut(name)
         {
             symbol.widen(decimals, out);
             if symbol.handle_snapshot(self.market, &snapshot, out) {
-                self.actions.push_back(Action::FetchSnapshot(name));
+                self.actions.push_back(Action::FetchSnapshot(name.clone()));
             }
         } else if self.symbols.is_empty() || self.symbols.values().any(Symbol::is_waiting) {
             if self.nameless.len() == NAMELESS_MAX {
@@ -258,20 +289,43 @@ impl BinanceSession {
             self.nameless.push_back(snapshot);
         }
         // Otherwise every book is complete: nobody asked for this one.
+        taker
     }
 
-    fn close_unrepresentable(&mut self, frame: &[u8], out: &mut Vec<Input>) {
-        let Some((kind, name)) = codec::subject(frame) else { return };
-        let Some(symbol) = self.symbols.get_mut(name) else { return };
-        symbol.close(
-            match kind {
-                Kind::Depth | Kind::Snapshot => Family::Book,
-                Kind::Ticker => Family::Quotes,
-                Kind::Trade(_) => Family::Trades,
-            },
-            out,
-        );
+    /// A number of the frame cannot be held: what it belongs to is closed. In a capture, a snapshot without a symbol
+    /// closes the book that it would have been of.
+    fn close_unrepresentable(
+        &mut self,
+        now: Nanos,
+        frame: &[u8],
+        error: DecodeError,
+        out: &mut Vec<Input>,
+    ) -> FrameError {
+        let unread = FrameError::Decode(error.into());
+        let (kind, name) = match codec::subject(frame) {
+            Some((kind, Some(name), _)) => (kind, name),
+            Some((Kind::Snapshot, None, Some(last))) => {
+                let snapshot = Snapshot { is_unrepresentable: true, ..Snapshot::captured(last, None, now, &[]) };
+                let taker = self.handle_nameless(snapshot, Decimals::default(), out);
+                let closed = taker.filter(|name| self.symbols.get(name).is_some_and(|it| it.is_closed(Family::Book)));
+                return closed.map_or(unread, |name| unrepresentable(&name, Family::Book, error));
+            }
+            _ => return unread,
+        };
+        let Some(symbol) = self.symbols.get_mut(name) else {
+            return FrameError::UnknownSymbol { symbol: name.to_owned(), decimals: Decimals::default() };
+        };
+        let family = match kind {
+            Kind::Depth | Kind::Snapshot => Family::Book,
+            Kind::Ticker => Family::Quotes,
+            Kind::Trade(_) => Family::Trades,
+        };
+        if symbol.close(family, out) { unrepresentable(name, family, error) } else { unread }
     }
+}
+
+fn unrepresentable(name: &str, family: Family, error: DecodeError) -> FrameError {
+    FrameError::Unrepresentable { symbol: name.to_owned(), family: Some(family), reason: error.into() }
 }
 
 /// Which sides of a snapshot end where it ends, by code: those that are shorter than what was asked for. A side

@@ -184,11 +184,10 @@ fn a_value_that_cannot_be_held_closes_its_stream_once() {
     spot.snapshot(7, "40");
     spot.depth(8, 8, None, "41");
     let huge = r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":9,"u":9,"b":[["1000000000","1"]],"a":[]}}"#;
-    for _ in 0..2 {
-        assert!(
-            matches!(spot.frame(huge), Err(FrameError::Decode(error)) if error.to_string().contains("price or quantity"))
-        );
-    }
+    let Err(FrameError::Unrepresentable { symbol, family, reason }) = spot.frame(huge) else { panic!("not closed") };
+    assert_eq!((symbol.as_str(), family), ("X", Some(Family::Book)));
+    assert!(reason.to_string().contains("price or quantity"), "{reason}");
+    assert!(matches!(spot.frame(huge), Err(FrameError::Decode(_))), "once");
     assert_eq!(spot.gaps, [(Family::Book, GapCause::Unrepresentable, 0, 0)]);
     assert_eq!(spot.shown(), (StreamState::Closed, None));
     spot.depth(9, 9, None, "41");
@@ -412,4 +411,142 @@ fn a_quiet_connection_is_asked_whether_it_lives() {
         session.handle_timeout(now, &mut out);
     }
     assert!(now.since(mute) <= Nanos::new(2 * QUIET_MAX.raw()), "found within two heartbeats");
+}
+
+/// A time that can be believed, in milliseconds.
+const TIME: i64 = 1_735_689_600_000;
+
+#[test]
+fn numbers_of_trades_begin_again() {
+    for (market, stream) in [(Market::Spot, "trade"), (Market::UsdM, "aggTrade"), (Market::CoinM, "aggTrade")] {
+        let mut harness = Harness::new(market);
+        // The second connection of a rollover repeats what the first one has told, before and after.
+        for (id, second) in [(90, 0), (91, 1), (90, 0), (91, 1), (1, 60), (2, 61), (1, 60), (2, 61), (3, 62), (5, 62)] {
+            let (now, time) = (TIME + second * 1_000, TIME + second * 1_000);
+            harness.now = now * 1_000_000;
+            harness
+                .frame(&format!(
+                    r#"{{"stream":"x@{stream}","data":{{"s":"X","t":{id},"a":{id},"p":"5","q":"1","T":{time},"m":true}}}}"#
+                ))
+                .unwrap();
+        }
+        let gap = |from, to| (Family::Trades, GapCause::Sequence, from, to);
+        assert_eq!(harness.gaps, [gap(92, 1), gap(4, 5)], "{market:?}: what begins again is told once");
+        assert_eq!(harness.engine.market().counters().trades, 6);
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_held_closes_the_book_and_is_not_asked_for_again() {
+    let huge = r#"{"lastUpdateId":7,"bids":[["1","23640926208"]],"asks":[]}"#;
+    let fine = r#"{"lastUpdateId":7,"bids":[["1","2"]],"asks":[]}"#;
+    let mut spot = Harness::new(Market::Spot);
+    spot.depth(8, 8, None, "41");
+    assert_eq!(spot.actions(), 1);
+    for (body, is_told) in [(huge, true), (huge, false), (fine, false)] {
+        let mut out = Vec::new();
+        let result = spot.session.handle_snapshot(Nanos::new(spot.now), "X", body.as_bytes(), &mut out);
+        assert_eq!(matches!(result, Err(FrameError::Unrepresentable { .. })), is_told, "{result:?}");
+        assert!(is_told || result.is_ok(), "{result:?}");
+        spot.apply(&out);
+        assert_eq!(spot.actions(), 0, "a closed book is asked for");
+    }
+    assert_eq!(spot.gaps, [(Family::Book, GapCause::Unrepresentable, 0, 0)]);
+    spot.session.handle_resnapshot(ID);
+    let mut out = Vec::new();
+    spot.session.handle_close(Nanos::ZERO, &mut out);
+    spot.session.handle_open(Nanos::ZERO);
+    let Some(Action::Send(request)) = spot.session.poll_action() else { panic!("nothing is asked") };
+    assert!(request.contains("x@trade") && !request.contains("depth"), "{request}");
+    spot.session.handle_message(Nanos::ZERO, Payload::Text(br#"{"result":null,"id":1}"#), &mut out).unwrap();
+    assert_eq!(spot.actions(), 0, "a closed book is asked for after a new connection");
+}
+
+#[test]
+fn a_snapshot_without_a_symbol_that_cannot_be_held_closes_its_book() {
+    let huge = r#"{"lastUpdateId":7,"bids":[["1","23640926208"]],"asks":[]}"#;
+    let unrepresentable = [(Family::Book, GapCause::Unrepresentable, 0, 0)];
+    let mut before = Harness::new(Market::Spot);
+    assert!(matches!(before.frame(huge), Err(FrameError::Decode(_))), "nobody knows whose it is");
+    before.depth(8, 8, None, "41");
+    assert_eq!((before.gaps.as_slice(), before.shown().0), (&unrepresentable[..], StreamState::Closed));
+    let mut after = Harness::new(Market::Spot);
+    after.depth(8, 8, None, "41");
+    assert!(matches!(after.frame(huge), Err(FrameError::Unrepresentable { symbol, .. }) if symbol == "X"));
+    after.depth(9, 9, None, "41");
+    assert_eq!((after.gaps.as_slice(), after.shown().0), (&unrepresentable[..], StreamState::Closed));
+    let mut nobodys = Harness::new(Market::Spot);
+    nobodys.snapshot(7, "40");
+    nobodys.depth(8, 8, None, "41");
+    assert!(nobodys.frame(huge).is_err());
+    assert_eq!((nobodys.gaps.len(), nobodys.shown()), (0, live("41")), "nobody asked for it");
+}
+
+#[test]
+fn a_captured_snapshot_that_changes_do_not_reach_is_told_once() {
+    for market in [Market::Spot, Market::UsdM, Market::CoinM] {
+        let mut harness = Harness::new(market);
+        let previous = |id: u64| (market != Market::Spot).then_some(id);
+        harness.depth(90, 95, previous(89), "40");
+        harness.depth(104, 106, previous(103), "41");
+        harness.snapshot(100, "40");
+        harness.snapshot(100, "40");
+        assert_eq!(harness.gaps, [(Family::Book, GapCause::Sequence, 101, 104)], "{market:?}");
+        assert_eq!(harness.shown(), (StreamState::Gapped, None));
+        harness.snapshot(105, "40");
+        assert_eq!((harness.shown(), harness.gaps.len()), (live("41"), 1), "the next one heals it");
+        // One that was asked for is asked for again instead.
+        let mut live = Harness::new(market);
+        live.depth(104, 106, previous(103), "41");
+        live.actions();
+        let mut out = Vec::new();
+        let body = br#"{"lastUpdateId":100,"bids":[],"asks":[]}"#;
+        live.session.handle_snapshot(Nanos::ZERO, "X", body, &mut out).unwrap();
+        assert_eq!((out.len(), live.actions()), (0, 1));
+    }
+}
+
+/// Every text of the frame in escapes, and only its slashes.
+fn escaped(frame: &str) -> [String; 2] {
+    let mut is_in_text = false;
+    let all = frame.chars().map(|character| match character {
+        '"' => {
+            is_in_text = !is_in_text;
+            character.to_string()
+        }
+        _ if is_in_text => character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect(),
+        _ => character.to_string(),
+    });
+    [all.collect(), frame.replace('/', "\\/")]
+}
+
+#[test]
+fn texts_may_be_written_in_escapes() {
+    let frames = [
+        r#"{"stream":"币/x@depth","data":{"e":"depthUpdate","E":1735689600000,"s":"币/X","U":8,"u":8,"b":[["5","1"]],"a":[]}}"#,
+        r#"{"lastUpdateId":7,"bids":[["4","1"]],"asks":[["9","1"]]}"#,
+        r#"{"stream":"币/x@trade","data":{"e":"trade","s":"币/X","t":1,"p":"5","q":"1","T":1735689600000,"m":true}}"#,
+        r#"{"stream":"币/x@bookTicker","data":{"u":8,"s":"币/X","b":"5","B":"1","a":"9","A":"1"}}"#,
+        r#"{"stream":"币/x@trade","data":{"e":"trade","s":"币/X","t":2,"p":"5","q":"23640926208","T":1735689600000,"m":true}}"#,
+        r#"{"result":null,"id":9}"#,
+        r#"{"e":"serverShutdown","E":1735689600000}"#,
+    ];
+    let outcome = |write: &dyn Fn(&str) -> String| {
+        let mut spot = Harness::new(Market::Spot);
+        let results: Vec<String> = frames.iter().map(|frame| format!("{:?}", spot.frame(&write(frame)))).collect();
+        let actions: Vec<_> = std::iter::from_fn(|| spot.session.poll_action()).collect();
+        (results, actions, spot.gaps, spot.engine.market().digest())
+    };
+    let raw = outcome(&|frame| frame.to_owned());
+    assert_eq!(raw.0.iter().filter(|result| *result == "Ok(())").count(), 6, "{:?}", raw.0);
+    for way in 0..2 {
+        assert_eq!(outcome(&|frame| escaped(frame)[way].clone()), raw, "an escape changes something");
+    }
+    let mut live = Harness::new(Market::Spot);
+    live.frame(frames[0]).unwrap();
+    live.actions();
+    let mut out = Vec::new();
+    live.session.handle_snapshot(Nanos::ZERO, "币/X", escaped(frames[1])[0].as_bytes(), &mut out).unwrap();
+    live.apply(&out);
+    assert_eq!((live.shown(), live.actions()), (self::live("5"), 0), "a fetched snapshot in escapes");
 }

@@ -4,6 +4,7 @@ use super::Market;
 use super::codec::TradeStream;
 use super::sequence::{Numbers, Verdict};
 use crate::clock::VenueClock;
+use crate::numbering::{Follows, Numbering};
 use crate::{Decimals, WireLevel};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,6 +12,9 @@ use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Inst
 
 /// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
 const WAITING_LEVELS_MAX: usize = 500_000;
+
+/// What a symbol's streams carry, in the order of [`Market::streams`].
+pub(super) const FAMILIES: [Family; 3] = [Family::Book, Family::Trades, Family::Quotes];
 
 /// A depth message. One that waits to be applied owns its levels, any other borrows them.
 #[derive(Debug)]
@@ -29,12 +33,18 @@ pub(super) struct Snapshot {
     pub levels: Vec<WireLevel>,
     /// By side's code: no level of the venue's lies beyond it.
     pub is_whole: [bool; 2],
+    /// It stands in a capture: nobody can be asked for another one.
+    pub is_captured: bool,
+    /// One of its levels cannot be held, so that there are none.
+    pub is_unrepresentable: bool,
 }
 
 impl Snapshot {
     /// One that stands in a capture, which does not tell how many levels were asked for.
     pub fn captured(last: u64, venue_ts: Option<Nanos>, receive_ts: Nanos, levels: &[WireLevel]) -> Snapshot {
-        Snapshot { last, venue_ts, receive_ts, levels: levels.to_vec(), is_whole: [false; 2] }
+        let levels = levels.to_vec();
+        let (is_whole, is_captured, is_unrepresentable) = ([false; 2], true, false);
+        Snapshot { last, venue_ts, receive_ts, levels, is_whole, is_captured, is_unrepresentable }
     }
 }
 
@@ -42,9 +52,16 @@ impl Snapshot {
 struct Waiting {
     depths: VecDeque<Depth<'static>>,
     levels: usize,
+    /// A gap has told already that the book is not there.
+    is_told: bool,
 }
 
 impl Waiting {
+    /// For the snapshot after a gap.
+    fn after_gap() -> Waiting {
+        Waiting { is_told: true, ..Waiting::default() }
+    }
+
     /// Keeps a change; true where more is kept than may be.
     fn push(&mut self, depth: Depth<'_>) -> bool {
         // An empty change takes room too.
@@ -72,7 +89,7 @@ pub(super) struct Symbol {
     book: Book,
     /// The stream whose trades are counted: the first one that is seen. The other is ignored.
     trade_stream: Option<TradeStream>,
-    last_trade: Option<u64>,
+    numbering: Numbering,
     trades_closed: bool,
     tickers_closed: bool,
     is_subscribed: bool,
@@ -86,7 +103,7 @@ impl Symbol {
             instrument,
             book: Book::Waiting(Waiting::default()),
             trade_stream: None,
-            last_trade: None,
+            numbering: Numbering::default(),
             trades_closed: false,
             tickers_closed: false,
             is_subscribed: false,
@@ -94,21 +111,26 @@ impl Symbol {
         }
     }
 
-    /// The venue delivers it from now on; true unless it did already, over the connection that this one
-    /// replaces.
+    /// The venue delivers it from now on; true where a snapshot of the book is needed, unless it did already, over the
+    /// connection that this one replaces.
     pub fn subscribed(&mut self, out: &mut Vec<Input>) -> bool {
         if std::mem::replace(&mut self.is_subscribed, true) {
             return false;
         }
-        let closed = [
-            (Family::Book, matches!(self.book, Book::Closed)),
-            (Family::Trades, self.trades_closed),
-            (Family::Quotes, self.tickers_closed),
-        ];
-        for (family, _) in closed.into_iter().filter(|(_, is_closed)| !is_closed) {
+        for family in FAMILIES.into_iter().filter(|&family| !self.is_closed(family)) {
             out.push(Input::State { id: self.id, family, fact: Fact::Subscribed });
         }
-        true
+        self.is_waiting()
+    }
+
+    /// True where the family was ended by a value that cannot be held.
+    pub fn is_closed(&self, family: Family) -> bool {
+        match family {
+            Family::Book => matches!(self.book, Book::Closed),
+            Family::Trades => self.trades_closed,
+            Family::Quotes => self.tickers_closed,
+            Family::Statistics => false,
+        }
     }
 
     /// The connection is gone. The book is lost; whether trades are missing their numbers will tell.
@@ -117,8 +139,8 @@ impl Symbol {
             return;
         }
         self.clock = VenueClock::default();
-        if !matches!(self.book, Book::Closed) {
-            self.book = Book::Waiting(Waiting::default());
+        if !self.is_closed(Family::Book) {
+            self.book = Book::Waiting(Waiting::after_gap());
             self.push_gap(Family::Book, GapCause::Disconnected, 0, 0, out);
         }
         for family in [Family::Trades, Family::Quotes] {
@@ -171,7 +193,7 @@ impl Symbol {
                 if !waiting.push(depth) {
                     return false;
                 }
-                *waiting = Waiting::default();
+                *waiting = Waiting::after_gap();
                 self.push_gap(Family::Book, GapCause::BufferFull, 0, 0, out);
                 true
             }
@@ -203,7 +225,7 @@ impl Symbol {
                             depth.numbers.first,
                             out,
                         );
-                        let mut waiting = Waiting::default();
+                        let mut waiting = Waiting::after_gap();
                         waiting.push(depth);
                         self.book = Book::Waiting(waiting);
                         true
@@ -223,7 +245,10 @@ impl Symbol {
     pub fn handle_snapshot(&mut self, market: Market, snapshot: &Snapshot, out: &mut Vec<Input>) -> bool {
         let is_behind = matches!(self.book, Book::Following { last, .. } if snapshot.last < last);
         match self.first_verdict(market, snapshot.last) {
-            Some(Verdict::Gap) => return true,
+            Some(Verdict::Gap) => {
+                self.tell_unreached(snapshot, out);
+                return true;
+            }
             // What was applied after the snapshot was not kept.
             None if is_behind && self.is_waiting() => return true,
             _ => {}
@@ -236,6 +261,10 @@ impl Symbol {
                 return false;
             }
         };
+        if snapshot.is_unrepresentable {
+            self.push_gap(Family::Book, GapCause::Unrepresentable, 0, 0, out);
+            return false;
+        }
         self.book = Book::Following { last: snapshot.last, is_first: true, kept: None };
         self.push_snapshot(snapshot, out);
         let mut needs_snapshot = false;
@@ -243,6 +272,16 @@ impl Symbol {
             needs_snapshot |= self.handle_depth(market, depth, out);
         }
         needs_snapshot
+    }
+
+    /// What lies between a capture's snapshot and the changes that wait for it never comes: told once.
+    fn tell_unreached(&mut self, snapshot: &Snapshot, out: &mut Vec<Input>) {
+        let Book::Waiting(waiting) = &mut self.book else { return };
+        let next = waiting.depths.iter().map(|depth| depth.numbers).find(|numbers| numbers.last > snapshot.last);
+        if let Some(next) = next.filter(|_| snapshot.is_captured && !waiting.is_told) {
+            waiting.is_told = true;
+            self.push_gap(Family::Book, GapCause::Sequence, snapshot.last.saturating_add(1), next.first, out);
+        }
     }
 
     pub fn handle_ticker(
@@ -273,31 +312,38 @@ impl Symbol {
         out: &mut Vec<Input>,
     ) {
         let is_counted = *self.trade_stream.get_or_insert(stream) == stream;
-        if self.trades_closed || !is_counted || self.last_trade.is_some_and(|last| id <= last) {
+        if self.trades_closed || !is_counted {
             return;
         }
-        if let Some(last) = self.last_trade.filter(|&last| id > last.saturating_add(1)) {
-            self.push_gap(Family::Trades, GapCause::Sequence, last + 1, id, out);
+        // What is repeated sets no clock back.
+        let mut clock = self.clock;
+        let (flags, venue_ts) = clock.stamp(Some(time), now);
+        let believed = (!flags.has(Flags::TIME_RECEIVED)).then_some(venue_ts);
+        match self.numbering.take(id, believed) {
+            Follows::Next => {}
+            Follows::Repeated => return,
+            Follows::Hole { expected } => self.push_gap(Family::Trades, GapCause::Sequence, expected, id, out),
         }
-        self.last_trade = Some(id);
+        self.clock = clock;
         // Futures number what was no trade at a price: insurance fund, liquidation by agreement.
         let Some(WireLevel { side, price, qty }) = fill else { return };
-        let (flags, venue_ts) = self.clock.stamp(Some(time), now);
         let body = Body::Trade { side, price, qty, trade_id: id };
         out.push(self.event(flags.with(Flags::LAST), venue_ts, now, body));
     }
 
-    /// Ends a family whose values cannot be held: once, loudly.
-    pub fn close(&mut self, family: Family, out: &mut Vec<Input>) {
-        let was_closed = match family {
-            Family::Book => matches!(std::mem::replace(&mut self.book, Book::Closed), Book::Closed),
-            Family::Trades => std::mem::replace(&mut self.trades_closed, true),
-            Family::Quotes => std::mem::replace(&mut self.tickers_closed, true),
-            Family::Statistics => return,
-        };
-        if !was_closed {
-            self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
+    /// Ends a family whose values cannot be held: once, loudly. True unless it was closed already.
+    pub fn close(&mut self, family: Family, out: &mut Vec<Input>) -> bool {
+        if self.is_closed(family) {
+            return false;
         }
+        match family {
+            Family::Book => self.book = Book::Closed,
+            Family::Trades => self.trades_closed = true,
+            Family::Quotes => self.tickers_closed = true,
+            Family::Statistics => return false,
+        }
+        self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
+        true
     }
 
     fn push_snapshot(&mut self, snapshot: &Snapshot, out: &mut Vec<Input>) {

@@ -199,7 +199,7 @@ async fn who_reads_kite_slowly_gets_the_latest_packets() {
         let Message::Binary(frame) = hear(&mut slow).await else { continue };
         frames += 1;
         let KiteMessage::Packets(mut packets) = decode(&frame).unwrap() else { continue };
-        let first = packets.find(|(token, _)| *token == 257);
+        let first = packets.find_map(|packet| packet.ok().filter(|(token, _)| *token == 257));
         if first.is_some_and(|(_, packet)| packet.volume.unwrap_or_default().raw() / 100_000_000 >= wanted) {
             break;
         }
@@ -306,7 +306,7 @@ fn a_packet_holds_the_day_and_the_book() {
         assert_eq!(quote[..], full[..quote.len()]);
         let frame = kite::frame([full].iter());
         let KiteMessage::Packets(mut packets) = decode(&frame).unwrap() else { panic!("no packet") };
-        let (token, packet) = packets.next().unwrap();
+        let (token, packet) = packets.next().unwrap().unwrap();
         assert_eq!((token, packets.next()), (ticker.token, None));
         let day = market.day(position).unwrap();
         assert_eq!((packet.last, packet.time), (Some(day.last), Some(MORNING.plus(Nanos::new(90_000_000_000)))));

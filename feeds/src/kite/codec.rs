@@ -43,6 +43,9 @@ pub enum DecodeError {
     /// No packet is that long, for an index or for anything else.
     #[error("no packet is {0} bytes long")]
     Length(usize),
+    /// The low byte of its token names no segment that is known.
+    #[error("segment {0} is not known")]
+    Segment(u8),
     /// A field has a value that makes no sense.
     #[error("field {0} is senseless")]
     Field(&'static str),
@@ -56,25 +59,36 @@ pub enum DecodeError {
 pub enum Message<'a> {
     /// The connection is alive.
     Heartbeat,
-    /// Packets, all of which have been found good.
+    /// Packets, each of which stands alone.
     Packets(Packets<'a>),
 }
 
-/// The packets of a frame.
+/// The packets of a frame, which is as long as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packets<'a>(&'a [u8]);
 
+/// What is wrong with one packet; those beside it are none the worse for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("token {token}: {error}")]
+pub struct PacketError {
+    /// Whose it is; zero where it is too short to say.
+    pub token: u32,
+    /// What is wrong.
+    pub error: DecodeError,
+}
+
 impl Iterator for Packets<'_> {
-    type Item = (u32, Packet);
+    type Item = Result<(u32, Packet), PacketError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (packet, rest) = split(self.0).ok()?;
         self.0 = rest;
-        decode_packet(packet).ok()
+        let token = packet.first_chunk().map_or(0, |token| u32::from_be_bytes(*token));
+        Some(decode_packet(packet).map(|packet| (token, packet)).map_err(|error| PacketError { token, error }))
     }
 }
 
-/// Decodes one binary message. The whole frame is read before any of it can be used.
+/// Decodes one binary message, as far as its packets are apart: one that cannot be read is passed over alone.
 ///
 /// # Errors
 /// [`DecodeError`], for the frame as a whole.
@@ -87,11 +101,7 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     }
     let mut rest = packets;
     for _ in 0..u16::from_be_bytes([*high, *low]) {
-        let (packet, after) = split(rest)?;
-        if !is_good(packet) {
-            decode_packet(packet)?;
-        }
-        rest = after;
+        (_, rest) = split(rest)?;
     }
     if rest.is_empty() { Ok(Message::Packets(Packets(packets))) } else { Err(DecodeError::Long) }
 }
@@ -119,25 +129,16 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))).ok_or(DecodeError::Short)
 }
 
-/// True for a full packet that [`decode_packet`] decodes: a quick look, which finds most of them good.
-fn is_good(packet: &[u8]) -> bool {
-    let Some(packet) = packet.first_chunk::<FULL>().filter(|_| packet.len() == FULL) else { return false };
-    let is_traded = Segment::of(word(packet, 0)).is_some_and(|segment| segment != Segment::Indices);
-    let prices = [4, 12, 28, 32, 36, 40].into_iter().chain((0..2 * ROWS_A_SIDE).map(|row| BOOK + row * ROW + 4));
-    // A price beyond 2³¹ is damage.
-    is_traded && prices.fold(0, |all, at| all | word(packet, at)) >> 31 == 0
-}
-
-fn decode_packet(packet: &[u8]) -> Result<(u32, Packet), DecodeError> {
+fn decode_packet(packet: &[u8]) -> Result<Packet, DecodeError> {
     if !matches!(packet.len(), LTP | INDEX_QUOTE | INDEX_FULL | QUOTE | FULL) {
         return Err(DecodeError::Length(packet.len()));
     }
     let token = word(packet, 0);
-    let segment = Segment::of(token).ok_or(DecodeError::Field("instrument_token"))?;
+    let segment = Segment::of(token).ok_or(DecodeError::Segment(token.to_be_bytes()[3]))?;
     let wire = Wire { packet, price_unit: segment.price_unit() };
     let last = Some(wire.price(4, "last_price")?);
     let is_index = segment == Segment::Indices;
-    let packet = match packet.len() {
+    Ok(match packet.len() {
         LTP => Packet { last, ..Packet::EMPTY },
         // The order of an index is high, low, open, close; of others, open, high, low, close. The change of an
         // index at 24 follows from its last and close.
@@ -149,8 +150,7 @@ fn decode_packet(packet: &[u8]) -> Result<(u32, Packet), DecodeError> {
         },
         QUOTE | FULL if !is_index => decode_traded(&wire, last)?,
         length => return Err(DecodeError::Length(length)),
-    };
-    Ok((token, packet))
+    })
 }
 
 /// A quote, or a full packet, which goes on from it.

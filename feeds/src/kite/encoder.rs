@@ -124,6 +124,7 @@ pub fn any_traded() -> impl Strategy<Value = (Traded, u32)> {
         Just((6, 10_000)),
         Just((7, 100)),
         Just((8, 100)),
+        Just((12, 10_000)),
     ];
     let row =
         (prop_oneof![4 => any::<u32>(), 1 => Just(0)], prop_oneof![4 => steps.clone(), 1 => Just(0)], any::<u16>());

@@ -44,36 +44,46 @@ fn number(bytes: &[u8]) -> i128 {
     bytes.iter().fold(0, |sum, &byte| sum * 256 + i128::from(byte))
 }
 
-/// The twin: token, last price in 10⁻⁹ and volume of each packet, or nothing where the frame is not sound.
-fn read(frame: &[u8]) -> Option<Vec<(u32, i128, Option<i128>)>> {
+/// Token, last price in 10⁻⁹ and volume of a packet.
+type Said = (u32, i128, Option<i128>);
+
+/// The twin: what each packet says, if it is sound, or nothing where the frame is not.
+fn read(frame: &[u8]) -> Option<Vec<Option<Said>>> {
     let mut packets = Vec::new();
     let mut rest = frame.get(2..)?;
     for _ in 0..number(&frame[..2]) {
         let length = number(rest.get(..2)?) as usize;
         let packet = rest.get(2..2 + length)?;
         rest = &rest[2 + length..];
-        let kinds = if packet.get(3) == Some(&9) { [8, 28, 32] } else { [8, 44, 184] };
-        if !kinds.contains(&length) || !(1..=9).contains(&packet[3]) {
-            return None;
-        }
-        let mut prices = vec![4];
-        match length {
-            28 | 32 => prices.extend([8, 12, 16, 20]),
-            44 | 184 => prices.extend([12, 28, 32, 36, 40]),
-            _ => {}
-        }
-        if length == 184 {
-            prices.extend((0..10).map(|row| 68 + 12 * row));
-        }
-        if prices.iter().any(|&at| packet[at] >= 0x80) {
-            return None;
-        }
-        let unit =
-            [(3, 100), (6, 100_000)].iter().find(|(segment, _)| packet[3] == *segment).map_or(10_000_000, |it| it.1);
-        let volume = (length >= 44).then(|| number(&packet[16..20]) * 100_000_000);
-        packets.push((number(&packet[..4]) as u32, number(&packet[4..8]) * unit, volume));
+        packets.push(read_packet(packet));
     }
     rest.is_empty().then_some(packets)
+}
+
+fn read_packet(packet: &[u8]) -> Option<Said> {
+    let length = packet.len();
+    let kinds = if packet.get(3) == Some(&9) { [8, 28, 32] } else { [8, 44, 184] };
+    if !kinds.contains(&length) || !matches!(packet[3], 1..=9 | 12) {
+        return None;
+    }
+    let mut prices = vec![4];
+    match length {
+        28 | 32 => prices.extend([8, 12, 16, 20]),
+        44 | 184 => prices.extend([12, 28, 32, 36, 40]),
+        _ => {}
+    }
+    if length == 184 {
+        prices.extend((0..10).map(|row| 68 + 12 * row));
+    }
+    if prices.iter().any(|&at| packet[at] >= 0x80) {
+        return None;
+    }
+    let unit = [(3, 100), (6, 100_000), (12, 100_000)]
+        .iter()
+        .find(|(segment, _)| packet[3] == *segment)
+        .map_or(10_000_000, |it| it.1);
+    let volume = (length >= 44).then(|| number(&packet[16..20]) * 100_000_000);
+    Some((number(&packet[..4]) as u32, number(&packet[4..8]) * unit, volume))
 }
 
 fn volume(packet: &crate::kite::codec::Packet) -> Option<i128> {
@@ -84,7 +94,7 @@ fn volume(packet: &crate::kite::codec::Packet) -> Option<i128> {
 }
 
 #[test]
-fn damaged_frames_give_what_their_bytes_say_or_one_error() {
+fn damaged_frames_give_what_their_bytes_say_or_one_error_a_packet() {
     let count = cases::count(1_000_000, 10_000_000);
     let mut rng = SmallRng::seed_from_u64(5);
     let mut session = KiteSession::new(Mode::Full);
@@ -94,15 +104,16 @@ fn damaged_frames_give_what_their_bytes_say_or_one_error() {
     }
     let frames = frames();
     let mut out = Vec::new();
-    let (mut messages, mut errors) = (0u64, 0u64);
+    let (mut messages, mut partial, mut errors) = (0u64, 0u64, 0u64);
     for case in 0..count {
         let bytes = damage(&frames[case as usize % frames.len()], &mut rng);
         let decoded = match codec::decode(&bytes) {
             Ok(Message::Packets(packets)) => Some(
                 packets
-                    .map(|(token, packet)| {
+                    .map(|packet| {
+                        let (token, packet) = packet.ok()?;
                         let last = packet.last.map_or(-1, |last| i128::from(last.raw()));
-                        (token, last, volume(&packet))
+                        Some((token, last, volume(&packet)))
                     })
                     .collect::<Vec<_>>(),
             ),
@@ -117,14 +128,19 @@ fn damaged_frames_give_what_their_bytes_say_or_one_error() {
         }
         out.clear();
         let result = session.handle_message(Nanos::new(case as i64), Payload::Binary(&bytes), &mut out);
+        let is_taken = |it: &&Option<Said>| it.is_some_and(|(token, ..)| [408_065, 256_265].contains(&token));
+        let taken = decoded.iter().flatten().filter(is_taken).count();
+        let all = decoded.iter().flatten().count();
         match (&decoded, &result) {
-            (Some(_), Ok(()) | Err(FrameError::UnknownSymbol { .. })) => messages += 1,
-            (None, Err(FrameError::Decode(_))) => errors += 1,
+            (Some(_), Ok(())) if taken == all => messages += 1,
+            (Some(_), Err(FrameError::Partial { count, .. })) if *count as usize == all - taken => partial += 1,
+            (Some(_), Err(FrameError::UnknownSymbol { .. })) if taken < all && out.is_empty() => messages += 1,
+            (None, Err(FrameError::Decode(_))) if out.is_empty() => errors += 1,
             _ => panic!("case {case}: {result:?}"),
         }
-        assert!(result.is_ok() || out.is_empty(), "case {case}: a refused frame was half applied");
         assert!(out.len() <= bytes.len(), "case {case}: {} inputs from {} bytes", out.len(), bytes.len());
     }
-    assert!(messages > count / 10 && errors > count / 10, "{messages} messages, {errors} errors");
-    println!("{count} damaged frames: {messages} messages, {errors} errors, 0 misread");
+    let least = messages.min(partial).min(errors);
+    assert!(least > count / 50, "{messages} messages, {partial} in part, {errors} errors");
+    println!("{count} damaged frames: {messages} messages, {partial} in part, {errors} errors, 0 misread");
 }

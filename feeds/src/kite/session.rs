@@ -3,7 +3,7 @@
 use super::codec::{self, Message, TOKENS_MAX, Text};
 use super::{Mode, Segment};
 use crate::packet::{PacketStream, Patience};
-use crate::{Action, Decimals, FrameError, Payload, Session};
+use crate::{Action, Decimals, FrameError, Payload, Reason, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos};
@@ -19,6 +19,11 @@ const SILENCE_MAX: Nanos = Nanos::new(5 * Nanos::SECOND.raw());
 #[error("the venue says: {0}")]
 struct Refused(String);
 
+/// The venue delivers what was not asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("token {0} was not subscribed")]
+struct Unwanted(u32);
+
 /// One connection's worth of instruments, by the text of their tokens (`"408065"`).
 ///
 /// At most [`TOKENS_MAX`] are asked for; what is added beyond them stays closed. The venue confirms no
@@ -28,6 +33,8 @@ struct Refused(String);
 pub struct KiteSession {
     mode: Mode,
     streams: BTreeMap<u32, PacketStream>,
+    /// Tokens that came without having been added.
+    unwanted: BTreeSet<u32>,
     /// Tokens to be asked for with the next request.
     wanted: BTreeSet<u32>,
     actions: VecDeque<Action>,
@@ -43,6 +50,7 @@ impl KiteSession {
         KiteSession {
             mode,
             streams: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
             wanted: BTreeSet::new(),
             actions: VecDeque::new(),
             silent_at: None,
@@ -66,15 +74,29 @@ impl KiteSession {
         let Message::Packets(packets) = codec::decode(frame).map_err(|error| FrameError::Decode(error.into()))? else {
             return Ok(());
         };
-        if let Some((token, _)) = packets.clone().find(|(token, _)| !self.streams.contains_key(token)) {
+        let is_known = |token| self.streams.contains_key(&token) || self.unwanted.contains(&token);
+        let unknown = packets.clone().flatten().map(|(token, _)| token).find(|&token| !is_known(token));
+        // Told once: a frame that is handed in again has its other packets taken.
+        if let Some(token) = unknown.filter(|_| self.unwanted.len() < TOKENS_MAX) {
+            self.unwanted.insert(token);
             return Err(FrameError::UnknownSymbol { symbol: token.to_string(), decimals: decimals(token) });
         }
-        for (token, packet) in packets {
-            if let Some(stream) = self.streams.get_mut(&token) {
-                stream.push(self.now, &packet, out);
-            }
+        let (mut count, mut first) = (0, None);
+        for packet in packets {
+            let passed_over: Reason = match packet {
+                Err(error) => error.into(),
+                Ok((token, packet)) => match self.streams.get_mut(&token) {
+                    Some(stream) => {
+                        stream.push(self.now, &packet, out);
+                        continue;
+                    }
+                    None => Unwanted(token).into(),
+                },
+            };
+            count += 1;
+            first.get_or_insert(passed_over);
         }
-        Ok(())
+        first.map_or(Ok(()), |first| Err(FrameError::Partial { count, first }))
     }
 
     fn handle_text(&self, text: &[u8]) -> Result<(), FrameError> {
@@ -112,6 +134,7 @@ impl Session for KiteSession {
     fn add(&mut self, symbol: &str, id: InstrumentId, _instrument: Instrument) {
         // Not a token: no packet can ever be its own.
         let Ok(token) = symbol.parse() else { return };
+        self.unwanted.remove(&token);
         self.streams.insert(token, PacketStream::new(id, self.families(token)));
         if self.silent_at.is_some() && self.streams.len() <= TOKENS_MAX {
             self.wanted.insert(token);

@@ -160,18 +160,12 @@ fn an_index_has_values_and_no_book() {
 }
 
 #[test]
-fn a_frame_applies_as_a_whole_or_not_at_all() {
+fn a_frame_with_a_stranger_is_handed_in_again_once_he_is_known() {
     let mut harness = Harness::new();
-    let good = infy(TIME, 157_000, 100).bytes();
     let mut out = Vec::new();
-    for bad in [good[..90].to_vec(), ltp(0, 1), ltp(408_065, 1 << 31)] {
-        let frame = frame(&[good.clone(), bad]);
-        let result = harness.session.handle_message(harness.now, Payload::Binary(&frame), &mut out);
-        assert!(matches!(result, Err(FrameError::Decode(_))) && out.is_empty());
-    }
-    let stranger = frame(&[good, ltp(256, 1), ltp(2 << 8 | 3, 1)]);
-    let result = harness.session.handle_message(harness.now, Payload::Binary(&stranger), &mut out);
-    assert!(matches!(result, Err(FrameError::Decode(_))), "256 is in no segment");
+    let cut = &frame(&[infy(TIME, 157_000, 100).bytes()])[..90];
+    let result = harness.session.handle_message(harness.now, Payload::Binary(cut), &mut out);
+    assert!(matches!(result, Err(FrameError::Decode(_))) && out.is_empty(), "a frame that is cut is damage");
     let stranger = frame(&[infy(TIME, 157_000, 100).bytes(), ltp(2 << 8 | 3, 1)]);
     let result = harness.session.handle_message(harness.now, Payload::Binary(&stranger), &mut out);
     let Err(FrameError::UnknownSymbol { symbol, decimals }) = result else { panic!("{result:?}") };
@@ -284,4 +278,28 @@ fn a_capture_needs_no_connection() {
     });
     assert_eq!(stamps.collect::<Vec<_>>(), [(true, harness.now); 3]);
     assert_eq!((harness.session.next_timeout(), actions(&mut harness.session)), (None, vec![]));
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over_alone() {
+    let good = |volume| infy(TIME, 157_000, volume).bytes();
+    let nobodys = |segment: u32| ltp(77 << 8 | segment, 5);
+    let mut harness = Harness::new();
+    let bad = [nobodys(13), vec![0; 9], ltp(408_065, 1 << 31)];
+    for (number, bad) in (0..).zip(bad) {
+        let result = harness.binary(&frame(&[bad.clone(), good(100 + 10 * number), bad]));
+        let Err(FrameError::Partial { count: 2, first }) = result else { panic!("it spoils the frame: {result:?}") };
+        assert!(first.to_string().starts_with("token "), "{first}");
+    }
+    assert_eq!((harness.engine.market().counters().trades, harness.gaps.len()), (2, 0));
+    assert_eq!(harness.state(ID, Family::Book), StreamState::Live);
+    // One that nobody asked for is told by its token first, and passed over from then on.
+    let stranger = frame(&[nobodys(1), good(140)]);
+    assert!(matches!(harness.binary(&stranger), Err(FrameError::UnknownSymbol { symbol, .. }) if symbol == "19713"));
+    assert_eq!(harness.engine.market().counters().trades, 2, "nothing was done");
+    for _ in 0..2 {
+        let result = harness.binary(&stranger);
+        assert!(matches!(&result, Err(FrameError::Partial { count: 1, first }) if first.to_string().contains("19713")));
+    }
+    assert_eq!(harness.engine.market().counters().trades, 3);
 }

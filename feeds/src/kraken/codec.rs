@@ -66,11 +66,17 @@ impl BookLevel {
     /// # Errors
     /// [`DecodeError`] where they are no numbers, or none that a level can have.
     pub fn parse(side: Side, price: &str, qty: &str) -> Result<BookLevel, DecodeError> {
+        let level = BookLevel::parse_any(side, price, qty)?;
+        if level.price.digits() == 0 { Err(DecodeError::Field("price")) } else { Ok(level) }
+    }
+
+    /// Reads the texts of a price, which is zero where a ticker tells that a side is empty, and a quantity.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where they are no numbers.
+    pub(super) fn parse_any(side: Side, price: &str, qty: &str) -> Result<BookLevel, DecodeError> {
         let price = Written::parse(price.as_bytes()).map_err(DecodeError::Number)?;
         let qty = Written::parse(qty.as_bytes()).map_err(DecodeError::Number)?;
-        if price.digits() == 0 {
-            return Err(DecodeError::Field("price"));
-        }
         Ok(BookLevel { side, price, qty })
     }
 
@@ -127,8 +133,8 @@ pub enum Message<'a> {
     Trades { symbol: &'a str, is_snapshot: bool, decimals: Decimals },
     /// The venue's own statement of the top.
     Ticker { symbol: &'a str, time: Option<Nanos>, bid: WireLevel, ask: WireLevel, decimals: Decimals },
-    /// The answer to a subscription, under the number that it was asked with.
-    Answer { request: Option<u64>, is_ok: bool },
+    /// The answer to a subscription, under the number that it was asked with; for a book v2 tells to how many levels.
+    Answer { request: Option<u64>, is_ok: bool, book: Option<(&'a str, Depth)> },
     /// Heartbeat, status, pong, end of a subscription: a sign of life.
     Alive,
 }

@@ -95,12 +95,27 @@ fn trades_and_tickers() {
 
 #[test]
 fn answers_and_signs_of_life() {
-    let answer = |request, is_ok| Ok(Message::Answer { request, is_ok });
+    let answer = |request, is_ok| Ok(Message::Answer { request, is_ok, book: None });
+    let agreed =
+        |request, depth| Ok(Message::Answer { request, is_ok: true, book: Some(("X/Y", Depth::new(depth).unwrap())) });
     for (frame, expect) in [
         (
             r#"{"method":"subscribe","req_id":7,"result":{"channel":"book","depth":10,"symbol":"X/Y"},"success":true}"#,
-            answer(Some(7), true),
+            agreed(Some(7), 10),
         ),
+        (
+            r#"{"method":"subscribe","result":{"symbol":"X/Y","depth":1000,"channel":"book"},"success":true}"#,
+            agreed(None, 1_000),
+        ),
+        (
+            r#"{"method":"subscribe","result":{"channel":"book","depth":11,"symbol":"X/Y"},"success":true}"#,
+            answer(None, true),
+        ),
+        (
+            r#"{"method":"subscribe","result":{"channel":"book","depth":10,"symbol":["X/Y"]},"success":true}"#,
+            answer(None, true),
+        ),
+        (r#"{"method":"subscribe","result":{"channel":"trade","symbol":"X/Y"},"success":true}"#, answer(None, true)),
         (
             r#"{"error":"Currency pair not supported Z/Z","method":"subscribe","req_id":7,"success":false,"symbol":"Z/Z"}"#,
             answer(Some(7), false),

@@ -4,9 +4,13 @@ use super::codec::{self, Buffers, DecodeError, Message};
 use super::subscription::{Channel, SUBSCRIBE, Subscription, UNSUBSCRIBE, WAIT};
 use super::symbol::{BookMessage, Check, Symbol};
 use super::{Depth, Version};
-use crate::{Action, FrameError, Payload, Session};
+use crate::session::take_json;
+use crate::{Action, Decimals, FrameError, Payload, Session};
 use std::collections::{BTreeMap, VecDeque};
-use tidegate_core::{Input, Instrument, InstrumentId, Nanos};
+use tidegate_core::{Family, Input, Instrument, InstrumentId, Nanos};
+
+/// Symbols whose depth is remembered: more than the venue has.
+const DEPTHS_MAX: usize = 8_192;
 
 /// What a session subscribes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,9 @@ enum Connection {
 pub struct KrakenSession {
     settings: Settings,
     symbols: BTreeMap<String, Symbol>,
+    /// To how many levels the venue has agreed to send a book, by symbol: in a capture it answers before anything is
+    /// known of one.
+    depths: BTreeMap<String, Depth>,
     connection: Connection,
     requests: u64,
     buffers: Buffers,
@@ -61,6 +68,7 @@ impl KrakenSession {
         KrakenSession {
             settings,
             symbols: BTreeMap::new(),
+            depths: BTreeMap::new(),
             connection: Connection::Closed,
             requests: 0,
             buffers: Buffers::default(),
@@ -76,7 +84,10 @@ impl KrakenSession {
         out: &mut Vec<Input>,
     ) -> Result<(), FrameError> {
         let Some((name, decimals)) = message.subject() else {
-            if let Message::Answer { request, is_ok } = message {
+            if let Message::Answer { request, is_ok, book } = message {
+                if let Some((name, depth)) = book.filter(|_| is_ok) {
+                    self.note_depth(name, depth);
+                }
                 self.handle_answer(request, is_ok, out);
             }
             return Ok(());
@@ -87,11 +98,16 @@ impl KrakenSession {
         symbol.widen(decimals, out);
         match message {
             Message::Book { is_snapshot, checksum, time, depth, .. } => {
-                let depth = depth.unwrap_or(self.settings.depth);
+                let agreed = depth.or(self.depths.get(name).copied()).unwrap_or(self.settings.depth);
+                // One that is longer than agreed shows what is sent.
+                let depth = if is_snapshot { agreed.max(Depth::of_snapshot(&buffers.levels)) } else { agreed };
                 let message = BookMessage { is_snapshot, checksum, time, depth };
                 symbol.confirm(Channel::Book, out);
                 let check = symbol.handle_book(now, message, &buffers.levels, out);
                 self.judge(name, now, is_snapshot, check);
+                if let Check::Unrepresentable(error) = check {
+                    return Err(unrepresentable(name, Family::Book, error));
+                }
             }
             Message::Trades { is_snapshot, .. } => {
                 symbol.confirm(Channel::Trade, out);
@@ -108,6 +124,16 @@ impl KrakenSession {
         Ok(())
     }
 
+    /// A number of the frame cannot be held: what it belongs to is closed.
+    fn close_unrepresentable(&mut self, frame: &[u8], error: DecodeError, out: &mut Vec<Input>) -> FrameError {
+        let unread = FrameError::Decode(error.into());
+        let Some((family, name)) = codec::subject(frame) else { return unread };
+        let Some(symbol) = self.symbols.get_mut(name) else {
+            return FrameError::UnknownSymbol { symbol: name.to_owned(), decimals: Decimals::default() };
+        };
+        if symbol.close(family, out) { unrepresentable(name, family, error) } else { unread }
+    }
+
     /// What the outcome of a book message means for its subscription.
     fn judge(&mut self, name: &str, now: Nanos, is_snapshot: bool, check: Check) {
         let is_open = self.connection != Connection::Closed;
@@ -118,7 +144,13 @@ impl KrakenSession {
             Check::Right | Check::Pending if is_snapshot => subscription.arrive(),
             Check::Right => subscription.succeed(),
             Check::Wrong if is_open && subscription.fail(now) => self.ask(name, Channel::Book, now),
-            Check::Wrong | Check::Pending | Check::Ignored => {}
+            Check::Wrong | Check::Pending | Check::Ignored | Check::Unrepresentable(_) => {}
+        }
+    }
+
+    fn note_depth(&mut self, name: &str, depth: Depth) {
+        if self.depths.len() < DEPTHS_MAX || self.depths.contains_key(name) {
+            self.depths.insert(name.to_owned(), depth);
         }
     }
 
@@ -172,6 +204,10 @@ impl KrakenSession {
     }
 }
 
+fn unrepresentable(name: &str, family: Family, error: DecodeError) -> FrameError {
+    FrameError::Unrepresentable { symbol: name.to_owned(), family: Some(family), reason: error.into() }
+}
+
 impl Session for KrakenSession {
     fn add(&mut self, symbol: &str, id: InstrumentId, instrument: Instrument) {
         self.symbols.insert(symbol.to_owned(), Symbol::new(id, instrument, &self.settings.channels()));
@@ -195,22 +231,19 @@ impl Session for KrakenSession {
         if let Connection::Open { heard } = &mut self.connection {
             *heard = now.max(*heard);
         }
-        let Payload::Text(frame) = payload else { return Err(FrameError::Decode(DecodeError::Binary.into())) };
-        let mut buffers = std::mem::take(&mut self.buffers);
-        let result = match codec::decode(frame, &mut buffers) {
-            Ok(message) => self.take(now, message, &buffers, out),
-            Err(error) => {
-                if matches!(error, DecodeError::Number(number) if number.is_unrepresentable())
-                    && let Some((family, name)) = codec::subject(frame)
-                    && let Some(symbol) = self.symbols.get_mut(name)
-                {
-                    symbol.close(family, out);
+        let Payload::Text(text) = payload else { return Err(FrameError::Decode(DecodeError::Binary.into())) };
+        take_json(text, |frame| {
+            let mut buffers = std::mem::take(&mut self.buffers);
+            let result = match codec::decode(frame, &mut buffers) {
+                Ok(message) => self.take(now, message, &buffers, out),
+                Err(error @ DecodeError::Number(number)) if number.is_unrepresentable() => {
+                    Err(self.close_unrepresentable(frame, error, out))
                 }
-                Err(FrameError::Decode(error.into()))
-            }
-        };
-        self.buffers = buffers;
-        result
+                Err(error) => Err(FrameError::Decode(error.into())),
+            };
+            self.buffers = buffers;
+            result
+        })
     }
 
     /// Snapshots come by the connection; nothing is fetched beside it.

@@ -89,6 +89,10 @@ impl Harness {
 
     /// The venue's book changes, and its message arrives, with `wrong` added to the checksum.
     fn book(&mut self, kind: &str, levels: &[(Side, &str, &str)], wrong: u32) {
+        self.try_book(kind, levels, wrong).unwrap();
+    }
+
+    fn try_book(&mut self, kind: &str, levels: &[(Side, &str, &str)], wrong: u32) -> Result<(), FrameError> {
         let texts = levels.iter().map(|&(side, price, qty)| (side, (price.to_owned(), qty.to_owned())));
         if kind == "snapshot" {
             self.venue = NaiveBook::new(self.venue.depth);
@@ -103,7 +107,6 @@ impl Harness {
         self.frame(&format!(
             r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{SYMBOL}","bids":[{bids}],"asks":[{asks}],"checksum":{checksum},"timestamp":"2023-10-06T17:35:55.440295Z"}}]}}"#
         ))
-        .unwrap();
     }
 
     fn snapshot(&mut self, bid: &str) {
@@ -451,11 +454,13 @@ fn a_value_that_cannot_be_held_closes_its_stream_once() {
         let mut kraken = Harness::open();
         kraken.snapshot("40.0");
         if is_in_the_ten {
-            kraken.book("update", &[(Side::Bid, "1000000000", "1")], 0);
+            let result = kraken.try_book("update", &[(Side::Bid, "1000000000", "1")], 0);
+            assert!(matches!(result, Err(FrameError::Unrepresentable { symbol, .. }) if symbol == SYMBOL));
         }
-        for _ in 0..2 {
-            assert!(matches!(kraken.frame(&huge), Err(FrameError::Decode(_))));
-        }
+        let results = [kraken.frame(&huge), kraken.frame(&huge)];
+        let told = results.iter().filter(|it| matches!(it, Err(FrameError::Unrepresentable { .. }))).count();
+        assert_eq!(told, usize::from(!is_in_the_ten), "once, with the reason");
+        assert!(matches!(&results[1], Err(FrameError::Decode(_))));
         assert_eq!(kraken.gaps, [(Family::Book, GapCause::Unrepresentable, 0, 0)]);
         kraken.snapshot("41.0");
         assert_eq!((kraken.shown(), kraken.sent().len()), ((StreamState::Closed, None), 0));
@@ -477,7 +482,8 @@ fn a_price_that_nobody_means_is_held_and_not_passed_on() {
     kraken.book("snapshot", &asks, 0);
     kraken.check_book();
     assert_eq!((kraken.stream().state(Family::Book), kraken.gaps.len()), (StreamState::Live, 0));
-    kraken.book("update", &[(Side::Ask, "50.0", "0")], 0);
+    let result = kraken.try_book("update", &[(Side::Ask, "50.0", "0")], 0);
+    assert!(matches!(result, Err(FrameError::Unrepresentable { .. })), "{result:?}");
     assert_eq!(kraken.gaps, [(Family::Book, GapCause::Unrepresentable, 0, 0)], "now it is one of the ten");
 }
 
@@ -529,4 +535,71 @@ fn decimals_grow_with_what_the_wire_shows() {
     kraken.snapshot("40.125");
     let instrument = &kraken.stream().instrument;
     assert_eq!((instrument.price_decimals, instrument.qty_decimals), (3, 2));
+}
+
+#[test]
+fn numbers_of_trades_begin_again() {
+    let mut kraken = Harness::open();
+    kraken.now = Nanos::new(1_696_613_755_000_000_000);
+    let trade = |id: u64, minute: u32| {
+        let time = format!("2023-10-06T17:{minute:02}:55Z");
+        format!(r#"{{"symbol":"{SYMBOL}","side":"buy","price":5,"qty":1,"trade_id":{id},"timestamp":"{time}"}}"#)
+    };
+    let mut say = |kind: &str, trades: &[(u64, u32)]| {
+        let data = trades.iter().map(|&(id, minute)| trade(id, minute)).collect::<Vec<_>>().join(",");
+        kraken.frame(&format!(r#"{{"channel":"trade","type":"{kind}","data":[{data}]}}"#)).unwrap();
+    };
+    say("snapshot", &[(89, 34), (90, 35)]);
+    say("update", &[(91, 35), (92, 36), (91, 35)]);
+    say("snapshot", &[(90, 35), (91, 35), (92, 36)]);
+    say("update", &[(1, 37), (2, 37)]);
+    say("snapshot", &[(1, 37), (2, 37), (3, 38)]);
+    assert_eq!(kraken.gaps, [(Family::Trades, GapCause::Sequence, 93, 1)], "what begins again is told once");
+    assert_eq!(kraken.engine.market().counters().trades, 5);
+}
+
+/// The venue's depth is in its answer, or as long as its snapshot: not what was asked for.
+#[test]
+fn the_depth_of_a_book_is_the_venues_own() {
+    for depth in [10, 25, 100, 500, 1_000] {
+        for is_told in [false, true] {
+            let mut kraken = Harness::new(Settings::new(Version::V2));
+            kraken.venue = NaiveBook::new(depth);
+            if is_told {
+                let result = format!(r#"{{"channel":"book","depth":{depth},"symbol":"BTC\/USD"}}"#);
+                kraken.frame(&format!(r#"{{"method":"subscribe","result":{result},"success":true}}"#)).unwrap();
+            }
+            let prices: Vec<String> = (0..depth).map(|n| format!("{}.0", 2_000 - n)).collect();
+            let bids: Vec<_> = prices.iter().map(|price| (Side::Bid, price.as_str(), "1.0")).collect();
+            // What the answer has told, a short snapshot need not.
+            let (snapshot, later) = bids.split_at(if is_told { 5 } else { depth });
+            kraken.book("snapshot", snapshot, 0);
+            for level in later {
+                kraken.book("update", &[*level], 0);
+            }
+            for gone in &prices[..depth - 5] {
+                kraken.book("update", &[(Side::Bid, gone, "0")], 0);
+            }
+            kraken.book("update", &[(Side::Bid, "2001.0", "1.0"), (Side::Ask, "2002.0", "1.0")], 0);
+            assert_eq!((kraken.gaps.as_slice(), kraken.shown()), (&[][..], live("2001")), "{depth}, told: {is_told}");
+            kraken.check_book();
+        }
+    }
+}
+
+#[test]
+fn texts_may_be_written_in_escapes() {
+    let escaped = r#"{"channel":"\u0062ook","t\u0079pe":"snapshot","data":[{"symbol":"BTC\/U\u0053D","bids":[{"price":"\u0034\u0030.0","qty":1.0}],"asks":[],"checksum":CRC}]}"#;
+    let mut kraken = Harness::open();
+    kraken.venue.apply(&[(Side::Bid, ("40.0".to_owned(), "1.0".to_owned()))]);
+    kraken.frame(&escaped.replace("CRC", &kraken.venue.checksum().to_string())).expect("an escape is JSON");
+    assert_eq!(kraken.shown(), live("40"));
+    let trade = r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC\/USD","side":"b\u0075y","price":5,"qty":1,"trade_id":1,"timestamp":"2023-10-06T17:35:55Z"}]}"#;
+    kraken.frame(trade).expect("an escape is JSON");
+    let ticker = r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC\/USD","bid":0,"bid_qty":0,"ask":9999999999999,"ask_qty":1}]}"#;
+    assert!(matches!(kraken.frame(ticker), Err(FrameError::Unrepresentable { symbol, .. }) if symbol == SYMBOL));
+    assert_eq!((kraken.engine.market().counters().trades, kraken.gaps.len()), (1, 1));
+    let mut v1 = Harness::new(Settings::new(Version::V1));
+    v1.frame(r#"[1,{"as":[["50.0","1.0","5.5"]],"\u0062s":[["40.0","1.0","5.5"]]},"book-10","BTC\/USD"]"#)
+        .expect("an escape is JSON");
 }

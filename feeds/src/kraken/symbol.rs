@@ -5,6 +5,7 @@ use super::book::ChecksumBook;
 use super::codec::{BookLevel, DecodeError, Fill};
 use super::subscription::{Channel, Subscription};
 use crate::clock::VenueClock;
+use crate::numbering::{Follows, Numbering};
 use crate::{Decimals, WireLevel};
 use tidegate_core::{
     Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos, Qty, Side,
@@ -21,6 +22,8 @@ pub(super) enum Check {
     Wrong,
     /// There is no book that it could change.
     Ignored,
+    /// A level that would have been passed on cannot be represented: the book is closed for good.
+    Unrepresentable(DecodeError),
 }
 
 /// One book message without its levels.
@@ -54,7 +57,7 @@ pub(super) struct Symbol {
     fresh: [Vec<WireLevel>; 2],
     /// Of the message that is being passed on.
     bodies: Vec<Body>,
-    last_trade: Option<u64>,
+    numbering: Numbering,
     trades_closed: bool,
     tickers_closed: bool,
     clock: VenueClock,
@@ -70,7 +73,7 @@ impl Symbol {
             shown: Default::default(),
             fresh: Default::default(),
             bodies: Vec::new(),
-            last_trade: None,
+            numbering: Numbering::default(),
             trades_closed: false,
             tickers_closed: false,
             clock: VenueClock::default(),
@@ -129,8 +132,8 @@ impl Symbol {
         match message.checksum {
             None => Check::Pending,
             Some(checksum) if checksum == book.checksum() => {
-                self.release(message.time, now, out);
-                Check::Right
+                let released = self.release(message.time, now, out);
+                released.map_or_else(Check::Unrepresentable, |()| Check::Right)
             }
             Some(_) => {
                 self.lose_book(GapCause::Checksum, out);
@@ -147,12 +150,12 @@ impl Symbol {
 
     /// Passes on the proved levels: all of them the first time, then what has changed. A level that leaves
     /// them is removed, wherever it stands; one that moves up into them is set.
-    fn release(&mut self, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) {
-        let Book::Following { book, is_shown } = &mut self.book else { return };
+    fn release(&mut self, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) -> Result<(), DecodeError> {
+        let Book::Following { book, is_shown } = &mut self.book else { return Ok(()) };
         let is_snapshot = !std::mem::replace(is_shown, true);
-        if take_checked(book, &mut self.fresh).is_err() {
+        if let Err(error) = take_checked(book, &mut self.fresh) {
             self.close(Family::Book, out);
-            return;
+            return Err(error);
         }
         self.bodies.clear();
         if is_snapshot {
@@ -172,6 +175,7 @@ impl Symbol {
             self.bodies.extend(self.shown.iter().flatten().next().copied().map(body));
         }
         self.push_message(is_snapshot, time, now, out);
+        Ok(())
     }
 
     fn push_message(&mut self, is_snapshot: bool, time: Option<Nanos>, now: Nanos, out: &mut Vec<Input>) {
@@ -193,21 +197,25 @@ impl Symbol {
         if self.trades_closed {
             return;
         }
-        if is_snapshot && self.last_trade.is_none() {
-            self.last_trade = trades.iter().map(|trade| trade.id).max();
+        if is_snapshot && self.numbering.is_new() {
+            if let Some(latest) = trades.iter().max_by_key(|trade| trade.id) {
+                let mut clock = self.clock;
+                self.numbering.take(latest.id, clock.believe(Some(latest.time), now));
+            }
             return;
         }
         for &Fill { id, time, level } in trades {
-            let expected = self.last_trade.map_or(id, |last| last.saturating_add(1));
-            if id < expected || self.last_trade == Some(id) {
-                continue;
+            // What is repeated sets no clock back.
+            let mut clock = self.clock;
+            let (flags, venue_ts) = clock.stamp(Some(time), now);
+            let believed = (!flags.has(Flags::TIME_RECEIVED)).then_some(venue_ts);
+            match self.numbering.take(id, believed) {
+                Follows::Next => {}
+                Follows::Repeated => continue,
+                Follows::Hole { expected } => self.push_gap(Family::Trades, GapCause::Sequence, expected, id, out),
             }
-            if id > expected {
-                self.push_gap(Family::Trades, GapCause::Sequence, expected, id, out);
-            }
-            self.last_trade = Some(id);
+            self.clock = clock;
             let WireLevel { side, price, qty } = level;
-            let (flags, venue_ts) = self.clock.stamp(Some(time), now);
             let body = Body::Trade { side, price, qty, trade_id: id };
             out.push(self.event(flags.with(Flags::LAST), venue_ts, now, body));
         }
@@ -229,19 +237,20 @@ impl Symbol {
         out.push(self.event(flags.with(Flags::LAST), venue_ts, now, quote));
     }
 
-    /// Ends a family whose values cannot be held: once, loudly.
-    pub fn close(&mut self, family: Family, out: &mut Vec<Input>) {
+    /// Ends a family whose values cannot be held: once, loudly. True unless it was closed already.
+    pub fn close(&mut self, family: Family, out: &mut Vec<Input>) -> bool {
         if self.is_closed(family) {
-            return;
+            return false;
         }
         match family {
             Family::Book => self.book = Book::Closed,
             Family::Trades => self.trades_closed = true,
             Family::Quotes => self.tickers_closed = true,
-            Family::Statistics => return,
+            Family::Statistics => return false,
         }
         self.subscriptions.iter_mut().filter(|it| it.channel.family() == family).for_each(Subscription::settle);
         self.push_gap(family, GapCause::Unrepresentable, 0, 0, out);
+        true
     }
 
     /// The connection is gone.

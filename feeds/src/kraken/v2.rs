@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use std::fmt;
 use tidegate_core::{Family, Nanos, Side};
 
-use super::Version;
 use super::codec::{
     BookLevel, Buffers, DecodeError, Fill, LevelSink, LevelText, LevelsSeed, Message, TRADES_MAX, named, number,
 };
+use super::{Depth, Version};
 use crate::wire::Decimals;
 
 #[derive(Deserialize)]
@@ -25,6 +25,31 @@ struct Envelope<'a> {
     req_id: Option<u64>,
     event: Option<&'a str>,
     status: Option<&'a str>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+/// What the venue says that it will send.
+#[derive(Deserialize)]
+struct WireResult<'a> {
+    channel: &'a str,
+    symbol: &'a str,
+    depth: u16,
+}
+
+impl<'a> Envelope<'a> {
+    /// The answer to a subscription. What is agreed to is there for a book alone.
+    fn answer(&self, is_ok: bool) -> Result<Message<'a>, DecodeError> {
+        let result = self.result.map_or("", RawValue::get);
+        let agreed = match serde_json::from_str::<WireResult<'_>>(result) {
+            Ok(agreed) => Some(agreed).filter(|agreed| agreed.channel == "book"),
+            // It may be one that is written in escapes, which cannot be borrowed.
+            Err(_) if result.contains('\\') => return Err(DecodeError::Json),
+            Err(_) => None,
+        };
+        let book = agreed.and_then(|agreed| Some((agreed.symbol, Depth::new(agreed.depth)?)));
+        Ok(Message::Answer { request: self.req_id, is_ok, book })
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,16 +104,14 @@ pub(super) fn decode<'a>(frame: &'a str, buffers: &mut Buffers) -> Result<Messag
         (Some(channel), None, None) => decode_channel(channel, &envelope, buffers),
         (None, Some("subscribe"), None) => {
             let is_ok = envelope.success.ok_or(DecodeError::Field("success"))?;
-            Ok(Message::Answer { request: envelope.req_id, is_ok })
+            envelope.answer(is_ok)
         }
         (None, Some("unsubscribe" | "ping" | "pong"), None) => Ok(Message::Alive),
         // A request that was not understood is answered without naming its method.
-        (None, None, None) if envelope.success == Some(false) => {
-            Ok(Message::Answer { request: envelope.req_id, is_ok: false })
-        }
+        (None, None, None) if envelope.success == Some(false) => envelope.answer(false),
         (None, None, Some("subscriptionStatus")) => match envelope.status {
-            Some("subscribed") => Ok(Message::Answer { request: envelope.req_id, is_ok: true }),
-            Some("error") => Ok(Message::Answer { request: envelope.req_id, is_ok: false }),
+            Some("subscribed") => envelope.answer(true),
+            Some("error") => envelope.answer(false),
             Some("unsubscribed") => Ok(Message::Alive),
             _ => Err(DecodeError::Field("status")),
         },
@@ -160,8 +183,8 @@ fn decode_trades<'a>(data: &'a str, is_snapshot: bool, buffers: &mut Buffers) ->
 
 fn decode_ticker(data: &str) -> Result<Message<'_>, DecodeError> {
     let [wire]: [WireTicker<'_>; 1] = serde_json::from_str(data).map_err(|_| DecodeError::Json)?;
-    let bid = BookLevel::parse(Side::Bid, number(wire.bid), number(wire.bid_qty))?;
-    let ask = BookLevel::parse(Side::Ask, number(wire.ask), number(wire.ask_qty))?;
+    let bid = BookLevel::parse_any(Side::Bid, number(wire.bid), number(wire.bid_qty))?;
+    let ask = BookLevel::parse_any(Side::Ask, number(wire.ask), number(wire.ask_qty))?;
     Ok(Message::Ticker {
         symbol: named(wire.symbol)?,
         time: wire.timestamp.map(timestamp).transpose()?,
