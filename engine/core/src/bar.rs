@@ -333,6 +333,10 @@ mod tests {
                 push(&mut series, second * 1_000, 5, 1);
                 assert!(series.bars.capacity() <= bars_max, "{} of {bars_max}", series.bars.capacity());
             }
+            let mut latest = series.latest(2);
+            push(&mut latest, 50_000, 5, 1);
+            push(&mut latest, 51_000, 5, 1);
+            assert_eq!(latest.iter().len(), 2, "as many as were asked for");
         }
     }
 

@@ -50,7 +50,7 @@ impl Deadlines {
             self.write(index, due);
             return;
         }
-        // Put off: a lower bound stays one, unless the stream was the first.
+        // As it was, or put off: a lower bound stays one, unless the stream was the first and has another now.
         let (mut index, mut due) = (index, due);
         while index == self.first() && due != self.keys[index] {
             self.write(index, due);

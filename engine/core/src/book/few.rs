@@ -132,7 +132,7 @@ impl Few {
 
     #[inline]
     fn insert(&mut self, index: usize, rung: Rung) {
-        // Most come in order, and nothing has to make way for them.
+        // Most come in order, and nothing has to make way for them: the move would be an empty one.
         if index < self.len {
             self.rungs.copy_within(index..self.len, index + 1);
         }

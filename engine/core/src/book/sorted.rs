@@ -93,6 +93,7 @@ impl Sorted {
 
     /// How many rungs are worse than `rank`: the place where it stands, or would stand.
     fn worse_than(&self, rank: i64) -> usize {
+        // A rung of this very rank that is the first of `better` is found by either search.
         let (worse, better) = self.rungs.as_slices();
         match better.first() {
             Some(first) if first.rank > rank => worse.len() + worse_among(better, rank),

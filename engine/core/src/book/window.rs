@@ -74,7 +74,7 @@ impl Window {
         self.base + self.span()
     }
 
-    /// True where `number` is better than all that the window covers.
+    /// True where `number`, which the window does not cover, is better than all that it covers.
     pub fn is_before(&self, number: i64) -> bool {
         number < self.base
     }
@@ -126,6 +126,7 @@ impl Window {
             return Change::None;
         }
         self.bits[index / WORD as usize] |= bit;
+        // It was not there, so it does not stand where the best one does.
         if cell.number < self.best || self.count == 0 {
             self.best = cell.number;
         }
