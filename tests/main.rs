@@ -18,4 +18,5 @@ mod serving;
 mod stdio_client;
 mod storing;
 mod succession;
+mod unusual;
 mod waiting;

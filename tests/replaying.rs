@@ -137,6 +137,8 @@ fn krakens_capture_comes_to_the_same_everywhere() {
     for (field, expect) in [("frames", 4_321), ("passed_over", 2), ("decode_errors", 0), ("gaps", 0)] {
         assert_eq!(report[field], json!(expect), "{field}");
     }
+    // Every change that the venue has sent, and its checksum.
+    assert_eq!(report["verify"], json!({"checked": 4_269, "equal": 4_269, "first_mismatch": null}));
     assert_eq!(digest(&replay_json(folder.path(), &[text(&capture)])), digest(&report), "the file tells its venue");
 }
 
@@ -147,6 +149,7 @@ fn kites_packets_come_to_the_same_everywhere() {
     let packets = [data.join("kite/ticker_full.packet"), data.join("kite/ticker_quote.packet")];
     let report = same_everywhere(folder.path(), &["--venue", "kite", text(&packets[0]), "--verify"]);
     assert_eq!((&report["frames"], &report["decode_errors"]), (&json!(1), &json!(0)));
+    assert_eq!(report["verify"], json!({"checked": 1, "equal": 1, "first_mismatch": null}), "the packet is the book");
     assert_eq!(report["first_ts"], json!(1_625_461_887_000_000_000_i64), "2021-07-05 10:41:27 in India");
     let both = replay_json(folder.path(), &[text(&packets[0]), text(&packets[1])]);
     assert_eq!((&both["frames"], &both["decode_errors"]), (&json!(2), &json!(0)));

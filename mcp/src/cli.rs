@@ -105,7 +105,8 @@ pub struct Replay {
     /// Print one JSON object instead of a summary.
     #[arg(long)]
     pub json: bool,
-    /// Compare the book with the venue's ticker at every update id that both state.
+    /// Compare the book with what the venue says of it: Binance's ticker at every update id that both state, Kraken's
+    /// checksums, the packets of Kite and Angel One. Fails at a difference, and where nothing could be compared.
     #[arg(long)]
     pub verify: bool,
     /// Write the top of the book after every change of it as CSV.

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::data_folder::VERSION;
 use crate::directory::Directory;
 use anyhow::bail;
-use feeder::{Batch, Feeder, Item};
+use feeder::{Batch, Feeder, Item, Unread};
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_core::{Effect, Engine, Input, Market, Nanos};
@@ -37,6 +37,7 @@ pub struct Playback {
     batch: Option<Batch>,
     frames: u64,
     decode_errors: u64,
+    unread: Vec<Unread>,
     passed_over: u64,
     span: Option<(Nanos, Nanos)>,
 }
@@ -92,6 +93,7 @@ impl Playback {
             batch: None,
             frames: 0,
             decode_errors: 0,
+            unread: Vec::new(),
             passed_over: 0,
             span: None,
         })
@@ -117,9 +119,14 @@ impl Playback {
         self.frames
     }
 
-    /// Messages that could not be read.
+    /// Messages, or packets of one, that could not be read.
     pub fn decode_errors(&self) -> u64 {
         self.decode_errors
+    }
+
+    /// The first of them, and why.
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// Lines of captures that tell of the connection and are no message.
@@ -158,6 +165,7 @@ impl Playback {
     fn begin(&mut self, batch: &Batch) -> anyhow::Result<()> {
         self.frames += batch.frames;
         self.decode_errors += batch.decode_errors;
+        self.unread.extend_from_slice(&batch.unread);
         self.passed_over += batch.passed_over;
         if batch.frames > 0 {
             self.span = Some((self.span.map_or(batch.first_ts, |(first, _)| first), batch.last_ts));

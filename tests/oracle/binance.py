@@ -225,7 +225,8 @@ def ticker_points(stream, tickers):
             continue
         checked += 1
         venue = [Decimal(body[field]) for field in "bBaA"]
-        ours = [Decimal(text) for text in (top.bid, top.bid_qty, top.ask, top.ask_qty) if text]
+        # The venue states an empty side as 0 x 0, the table as two empty fields.
+        ours = [Decimal(text or 0) for text in (top.bid, top.bid_qty, top.ask, top.ask_qty)]
         equal += ours == venue
     return checked, equal
 

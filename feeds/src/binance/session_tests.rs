@@ -437,6 +437,33 @@ fn numbers_of_trades_begin_again() {
 }
 
 #[test]
+fn numbers_of_changes_begin_again() {
+    for market in [Market::Spot, Market::UsdM, Market::CoinM] {
+        let mut harness = Harness::new(market);
+        let change = |harness: &mut Harness, number: u64, second: i64, bid: &str| {
+            let time = TIME + second * 1_000;
+            harness.now = time * 1_000_000;
+            let pu = if market == Market::Spot { String::new() } else { format!(r#""T":{time},"pu":{},"#, number - 1) };
+            let change = format!(r#""E":{time},"s":"X","U":{number},"u":{number},{pu}"b":[["{bid}","1"]],"a":[]"#);
+            harness.frame(&format!(r#"{{"stream":"x@depth","data":{{{change}}}}}"#)).unwrap();
+        };
+        change(&mut harness, 101, 0, "41");
+        harness.snapshot(100, "40");
+        for (number, second) in [(102, 30), (101, 0), (102, 30), (103, 90), (102, 30), (103, 90)] {
+            change(&mut harness, number, second, "42");
+        }
+        assert_eq!((harness.gaps.len(), harness.shown()), (0, live("42")), "what is repeated is no gap");
+        harness.actions();
+        change(&mut harness, 7, 120, "50");
+        assert_eq!(harness.gaps, [(Family::Book, GapCause::Sequence, 104, 7)], "{market:?}: it begins again");
+        assert_eq!((harness.shown(), harness.actions()), ((StreamState::Gapped, None), 1));
+        harness.snapshot(6, "45");
+        change(&mut harness, 8, 121, "51");
+        assert_eq!((harness.shown(), harness.gaps.len()), (live("51"), 1));
+    }
+}
+
+#[test]
 fn a_snapshot_that_cannot_be_held_closes_the_book_and_is_not_asked_for_again() {
     let huge = r#"{"lastUpdateId":7,"bids":[["1","23640926208"]],"asks":[]}"#;
     let fine = r#"{"lastUpdateId":7,"bids":[["1","2"]],"asks":[]}"#;

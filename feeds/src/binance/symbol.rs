@@ -10,6 +10,10 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use tidegate_core::{Body, Event, Fact, Family, Flags, Gap, GapCause, Input, Instrument, InstrumentId, Nanos};
 
+/// How much later than the latest change an old one must have been made to be none: the venue counts anew then. A change
+/// that two connections tell differs by far less.
+const COUNTS_ANEW_AFTER: Nanos = Nanos::new(10 * Nanos::SECOND.raw());
+
 /// Most levels that wait for a snapshot, per symbol: minutes of the busiest book captured.
 const WAITING_LEVELS_MAX: usize = 500_000;
 
@@ -87,6 +91,8 @@ pub(super) struct Symbol {
     pub id: InstrumentId,
     instrument: Instrument,
     book: Book,
+    /// When the latest change since the snapshot was made, where the venue's time could be believed.
+    changed_at: Option<Nanos>,
     /// The stream whose trades are counted: the first one that is seen. The other is ignored.
     trade_stream: Option<TradeStream>,
     numbering: Numbering,
@@ -102,6 +108,7 @@ impl Symbol {
             id,
             instrument,
             book: Book::Waiting(Waiting::default()),
+            changed_at: None,
             trade_stream: None,
             numbering: Numbering::default(),
             trades_closed: false,
@@ -187,6 +194,7 @@ impl Symbol {
 
     /// Takes a change of the book; true where a snapshot is needed from now on.
     pub fn handle_depth(&mut self, market: Market, depth: Depth<'_>, out: &mut Vec<Input>) -> bool {
+        let counts_anew = self.counts_anew(&depth);
         match &mut self.book {
             Book::Closed => false,
             Book::Waiting(waiting) => {
@@ -205,7 +213,7 @@ impl Symbol {
                     market.judge_next(last, depth.numbers)
                 };
                 match verdict {
-                    Verdict::Stale => false,
+                    Verdict::Stale if !counts_anew => false,
                     Verdict::Apply => {
                         let mut kept = kept.take();
                         self.push_depth(&depth, out);
@@ -217,7 +225,7 @@ impl Symbol {
                         }
                         is_full
                     }
-                    Verdict::Gap => {
+                    Verdict::Gap | Verdict::Stale => {
                         self.push_gap(
                             Family::Book,
                             GapCause::Sequence,
@@ -233,6 +241,13 @@ impl Symbol {
                 }
             }
         }
+    }
+
+    /// True for a change that was made long after the latest one: where its number is old, the venue counts anew.
+    fn counts_anew(&self, depth: &Depth<'_>) -> bool {
+        let mut clock = self.clock;
+        let made_at = clock.believe(depth.venue_ts, depth.receive_ts);
+        made_at.zip(self.changed_at).is_some_and(|(made_at, changed_at)| made_at > changed_at.plus(COUNTS_ANEW_AFTER))
     }
 
     /// How the first waiting change that is newer than a snapshot follows it.
@@ -347,6 +362,7 @@ impl Symbol {
     }
 
     fn push_snapshot(&mut self, snapshot: &Snapshot, out: &mut Vec<Input>) {
+        self.changed_at = None;
         let (flags, venue_ts) = self.clock.stamp(snapshot.venue_ts, snapshot.receive_ts);
         let flags = flags.with(Flags::SNAPSHOT);
         let opening = [Body::Message { first: snapshot.last, last: snapshot.last }, Body::Clear];
@@ -359,6 +375,9 @@ impl Symbol {
     fn push_depth(&mut self, depth: &Depth<'_>, out: &mut Vec<Input>) {
         let opening = [Body::Message { first: depth.numbers.first, last: depth.numbers.last }];
         let (flags, venue_ts) = self.clock.stamp(depth.venue_ts, depth.receive_ts);
+        if !flags.has(Flags::TIME_RECEIVED) {
+            self.changed_at = Some(venue_ts);
+        }
         self.push_message(flags, venue_ts, depth.receive_ts, &opening, &depth.levels, out);
     }
 

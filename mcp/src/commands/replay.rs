@@ -4,9 +4,10 @@ use super::{format, progress_bar, say};
 use crate::cli::Replay;
 use crate::config::Sources;
 use crate::directory::Directory;
+use crate::playback::feeder::Unread;
 use crate::playback::tables::{GapsTable, TopsTable};
 use crate::playback::verify::Mismatch;
-use crate::playback::{Playback, Source, Verification, Watch};
+use crate::playback::{Format, Playback, Source, Verification, Watch};
 use crate::wire::rfc3339;
 use anyhow::bail;
 use serde::Serialize;
@@ -23,6 +24,8 @@ struct Report {
     gaps: u64,
     resyncs: u64,
     decode_errors: u64,
+    /// The first of what could not be read.
+    unread: Vec<UnreadReport>,
     passed_over: u64,
     first_ts: Option<i64>,
     last_ts: Option<i64>,
@@ -43,9 +46,17 @@ struct VerifyReport {
 #[derive(Debug, Serialize)]
 struct MismatchReport {
     instrument: String,
-    update_id: u64,
+    update_id: Option<u64>,
     book: String,
-    ticker: String,
+    /// What the venue says of it; nothing where only its checksum says that the book is another.
+    ticker: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnreadReport {
+    path: String,
+    line: u64,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,7 +70,7 @@ struct RecordReport {
 /// Plays the paths and says what they come to.
 ///
 /// # Errors
-/// Where they cannot be read, hold no message, or (`--verify`) the book was not the venue's.
+/// Where they cannot be read, hold no message, or (`--verify`) the book was not the venue's or nothing was compared.
 pub fn run(options: &Replay, sources: &Sources) -> anyhow::Result<()> {
     let config = sources.load()?.config;
     let format = format(options.venue, &options.paths)?;
@@ -80,24 +91,48 @@ pub fn run(options: &Replay, sources: &Sources) -> anyhow::Result<()> {
     let began = Instant::now();
     playback.play()?;
     progress.finish_and_clear();
-    if playback.frames() == 0 {
+    if playback.frames() + playback.decode_errors() == 0 {
         bail!("no message of {format:?} in {}: see tidegate replay --help for the formats", options.paths[0].display());
     }
-    let report = report(playback, options.verify, began)?;
+    let report = report(playback, options, began)?;
     if options.json {
         say(&format!("{}\n", serde_json::to_string(&report)?))?;
     } else {
         say(&summary(&report))?;
     }
+    judge(&report, format)
+}
+
+/// Whether what was played is a success.
+fn judge(report: &Report, format: Format) -> anyhow::Result<()> {
+    if report.events == 0 && report.gaps == 0 && report.decode_errors > 0 {
+        bail!("nothing of {format:?} could be read; {}", unread(report));
+    }
     match &report.verify {
-        Some(verify) if verify.equal < verify.checked => bail!("the book differs from the venue's ticker"),
+        Some(verify) if verify.equal < verify.checked => bail!("the book differs from what the venue says of it"),
+        Some(VerifyReport { checked: 0, .. }) => bail!(
+            "--verify has compared nothing: no ticker, checksum or packet states a book that could be shown at that point"
+        ),
         _ => Ok(()),
     }
 }
 
-fn report(playback: Playback, verify: bool, began: Instant) -> anyhow::Result<Report> {
+/// How much could not be read, and where and why the first of it.
+fn unread(report: &Report) -> String {
+    let first = report.unread.iter().map(|UnreadReport { path, line, reason }| format!("\n  {path}:{line}: {reason}"));
+    let what = if report.decode_errors == 1 { "message" } else { "messages" };
+    format!("{} {what} could not be read, the first:{}", report.decode_errors, first.collect::<String>())
+}
+
+fn report(playback: Playback, options: &Replay, began: Instant) -> anyhow::Result<Report> {
     let (frames, decode_errors, span) = (playback.frames(), playback.decode_errors(), playback.span());
     let passed_over = playback.passed_over();
+    let unread = playback.unread().iter().map(|Unread { position, reason }| UnreadReport {
+        path: options.paths.get(position.file).map_or_else(String::new, |path| path.display().to_string()),
+        line: position.line,
+        reason: reason.clone(),
+    });
+    let unread = unread.collect();
     let (engine, verification, record) = playback.finish()?;
     let elapsed_s = began.elapsed().as_secs_f64();
     let counters = engine.market().counters();
@@ -108,11 +143,12 @@ fn report(playback: Playback, verify: bool, began: Instant) -> anyhow::Result<Re
         gaps: counters.gaps,
         resyncs: counters.resyncs,
         decode_errors,
+        unread,
         passed_over,
         first_ts: span.map(|(first, _)| first.raw()),
         last_ts: span.map(|(_, last)| last.raw()),
         digest: engine.market().digest().to_hex().to_string(),
-        verify: verify.then(|| verify_report(verification)),
+        verify: options.verify.then(|| verify_report(verification)),
         elapsed_s,
         events_per_s: counters.events as f64 / elapsed_s,
         record: record.map(|record| RecordReport {
@@ -132,7 +168,7 @@ fn verify_report(found: Verification) -> VerifyReport {
             instrument,
             update_id,
             book: show(&book),
-            ticker: show(&ticker),
+            ticker: ticker.as_ref().map(show),
         }),
     }
 }
@@ -152,11 +188,17 @@ fn summary(report: &Report) -> String {
             report.frames, report.events, report.trades, report.gaps, report.resyncs, report.decode_errors
         ),
     ];
+    if report.decode_errors > 0 {
+        lines.push(unread(report));
+    }
     if let Some(verify) = &report.verify {
-        lines.push(format!("book equals ticker at {} of {} points", verify.equal, verify.checked));
-        if let Some(mismatch) = &verify.first_mismatch {
-            let MismatchReport { instrument, update_id, book, ticker } = mismatch;
-            lines.push(format!("first mismatch: {instrument} at update id {update_id}: book {book}, ticker {ticker}"));
+        let VerifyReport { checked, equal, first_mismatch } = verify;
+        lines.push(format!("book equals what the venue says of it at {equal} of {checked} points"));
+        if let Some(MismatchReport { instrument, update_id, book, ticker }) = first_mismatch {
+            let at = update_id.map_or_else(String::new, |update_id| format!(" at update id {update_id}"));
+            let said =
+                ticker.as_ref().map_or("its checksum says another".to_owned(), |it| format!("the venue says {it}"));
+            lines.push(format!("first mismatch: {instrument}{at}: book {book}, {said}"));
         }
     }
     if let Some(record) = &report.record {

@@ -1,6 +1,6 @@
 //! Captures of a venue's messages, through the session that would have read them live.
 
-use super::feeder::{Batch, Item};
+use super::feeder::{Batch, Item, Unread};
 use super::source::open;
 use super::watch::Position;
 use crate::directory::Directory;
@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::ProgressBar;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use tidegate_feeds::{FrameError, Payload, Session, kite};
 
 /// New symbols in one message: no venue's subscriptions hold more.
 const NEW_SYMBOLS_MAX: usize = 4_096;
+/// How many of what cannot be read are told with their reason.
+const UNREAD_MAX: usize = 3;
 /// Longest file of a single packet.
 const PACKET_BYTES_MAX: u64 = 4_096;
 
@@ -28,6 +31,8 @@ pub struct Captures {
     frames: Frames,
     waiting: VecDeque<(PathBuf, Reader)>,
     file: usize,
+    /// How many unread messages have been told with their reason.
+    told: usize,
 }
 
 /// Frames into inputs.
@@ -58,7 +63,7 @@ impl Captures {
         }
         let catalog = Catalog::built_in()?;
         let frames = Frames { venue, session: venue.session(), catalog, binary: Vec::new(), inputs: Vec::new() };
-        Ok(Captures { frames, waiting, file: 0 })
+        Ok(Captures { frames, waiting, file: 0, told: 0 })
     }
 
     /// Fills `batch` with the next line, and the lines before it that are none.
@@ -71,17 +76,23 @@ impl Captures {
             let line = reader.next_line().with_context(|| format!("{} after line {before}", path.display()))?;
             match line {
                 Some(Line::Frame { receive_ts, frame }) => {
-                    match self.frames.take(receive_ts, frame, directory) {
-                        Ok(()) => batch.frames += 1,
-                        Err(_) => batch.decode_errors += 1,
+                    let result = self.frames.take(receive_ts, frame, directory);
+                    batch.position = Position { file: self.file, line: reader.line() };
+                    batch.frames += u64::from(matches!(result, Ok(()) | Err(FrameError::Partial { .. })));
+                    if let Err(error) = result {
+                        batch.decode_errors += error.count();
+                        tell(&mut self.told, batch, &error);
                     }
                     (batch.first_ts, batch.last_ts) = (receive_ts, receive_ts);
-                    batch.position = Position { file: self.file, line: reader.line() };
                     let inputs = self.frames.inputs.drain(..);
                     batch.items.extend(inputs.map(|input| Item { seq: None, ts: receive_ts, input }));
                     return Ok(());
                 }
-                Some(Line::Malformed) => batch.decode_errors += 1,
+                Some(Line::Malformed) => {
+                    batch.position = Position { file: self.file, line: reader.line() };
+                    batch.decode_errors += 1;
+                    tell(&mut self.told, batch, &"no line of a capture: <receive time> <message>");
+                }
                 None => {
                     batch.passed_over += reader.passed_over();
                     self.waiting.pop_front();
@@ -122,6 +133,14 @@ impl Frames {
         // A capture brings its snapshots itself: nobody can be asked for one.
         while session.poll_action().is_some() {}
         result
+    }
+}
+
+/// Keeps why something at the batch's position could not be read, if it is one of the first.
+fn tell(told: &mut usize, batch: &mut Batch, reason: &dyn Display) {
+    if *told < UNREAD_MAX {
+        *told += 1;
+        batch.unread.push(Unread { position: batch.position, reason: reason.to_string() });
     }
 }
 

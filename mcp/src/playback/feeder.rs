@@ -27,6 +27,15 @@ pub struct Item {
     pub input: Input,
 }
 
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it stands.
+    pub position: Position,
+    /// Why.
+    pub reason: String,
+}
+
 /// What was read at once: one venue message, or a run of recorded inputs.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -42,8 +51,10 @@ pub struct Batch {
     pub items: VecDeque<Item>,
     /// Messages that were read.
     pub frames: u64,
-    /// Messages that could not be read.
+    /// Messages, or packets of one, that could not be read.
     pub decode_errors: u64,
+    /// The first of them in all.
+    pub unread: Vec<Unread>,
     /// Lines that tell of the connection and are no message.
     pub passed_over: u64,
     /// On the way back: the books that need a new snapshot.
@@ -57,6 +68,7 @@ impl Batch {
 
     fn clear(&mut self) {
         self.items.clear();
+        self.unread.clear();
         self.resnapshots.clear();
         (self.head, self.frames, self.decode_errors, self.passed_over) = (None, 0, 0, 0);
     }

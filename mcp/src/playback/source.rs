@@ -115,7 +115,11 @@ fn format_of_binary(frame: &[u8]) -> Option<Format> {
     if angel::codec::decode(&message).is_ok() {
         return Some(Format::Angel);
     }
-    matches!(kite::codec::decode(&message), Ok(kite::codec::Message::Packets(_))).then_some(Format::Kite)
+    match kite::codec::decode(&message) {
+        // What they hold does not matter: one that is not known yet is passed over alone.
+        Ok(kite::codec::Message::Packets(mut packets)) => packets.next().map(|_| Format::Kite),
+        _ => None,
+    }
 }
 
 pub(super) fn open(path: &Path) -> anyhow::Result<File> {
