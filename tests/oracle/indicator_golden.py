@@ -3,8 +3,8 @@
 Outputs are TA-Lib's where it has the function, else those of `indicator_reference.py`, in 50 digits
 where floating point differs by more than the limit; ours are looked at only to leave out a place
 that neither knows, and to say how many there were. Written are the bars, a made walk with spells
-without range or volume, candles of few ticks on which each pattern is seen on either side, and a few
-outputs with each of several settings.
+without range or volume, bars of few and equal ticks about zero, candles of few ticks on which each
+pattern is seen on either side, and a few outputs with each of several settings.
 
     python indicator_golden.py --indicators BIN
 """
@@ -28,6 +28,8 @@ SEED = 20240808
 # Outputs of each setting: the first two, one amid the spells, and the last.
 AMID = 215
 LIMIT = 1e-10
+# Bars of each spell among the edges, how many settings are tried on them, and how far apart outputs are.
+SPELL, EDGE_SETTINGS, EDGE_STEP = 30, 3, 17
 # How many candles stand before and behind one with a pattern, and how often each pattern is wanted.
 BEFORE, BEHIND, WANTED = 14, 2, 4
 
@@ -46,6 +48,27 @@ def walk():
     for name in indicator_bars.COLUMNS[:4]:
         columns[name][204:212] = columns["close"][204]
     return indicator_bars.Bars("golden", columns)
+
+
+def edges():
+    """Where quotients have no divisor and comparisons are of equals: constant, without range, without
+    volume, at zero, and rising and falling without a turn."""
+    chance = numpy.random.default_rng(SEED)
+    steps = lambda: chance.integers(-1, 2, SPELL)
+    level = numpy.zeros(SPELL)
+    closes = [5 + numpy.cumsum(steps()) / 2, level + 3, 4 + numpy.cumsum(steps()), 6 + numpy.cumsum(steps())]
+    closes += [numpy.clip(numpy.cumsum(steps()), -2, 2), 1 + numpy.arange(SPELL), 31 - numpy.arange(SPELL)]
+    close = numpy.concatenate(closes).astype(float)
+    count = len(close)
+    opened = numpy.roll(close, 1)
+    high = numpy.maximum(opened, close) + chance.integers(0, 2, count) / 2
+    low = numpy.minimum(opened, close) - chance.integers(0, 2, count) / 2
+    volume = chance.integers(0, 4, count).astype(float)
+    volume[2 * SPELL : 3 * SPELL] = 0.0
+    for column in (opened, high, low):
+        column[SPELL : 2 * SPELL] = 3.0
+        column[3 * SPELL : 4 * SPELL] = close[3 * SPELL : 4 * SPELL]
+    return indicator_bars.bars("golden edges", opened, high, low, close, volume)
 
 
 def candles(functions):
@@ -75,11 +98,11 @@ def write_bars(name, bars):
     (FOLDER / name).write_text("\n".join(lines) + "\n")
 
 
-def rows_of(function, engine, bars, counts):
+def rows_of(function, engine, bars, counts, are_edges=False):
     """A line for each output with each setting."""
     comparison = Comparison(function, engine, 0.0)
     comparison.learn_degrees(bars)
-    for params in settings(function):
+    for params in settings(function)[: EDGE_SETTINGS if are_edges else None]:
         try:
             case = Case(comparison, params, bars)
         except Refused:
@@ -95,7 +118,10 @@ def rows_of(function, engine, bars, counts):
                 if not len(there):
                     continue
                 first = f"{there[0]}"
-                chosen = sorted({there[0], there[min(1, len(there) - 1)], max(AMID, there[0]), there[-1]})
+                chosen = {there[0], there[min(1, len(there) - 1)], max(AMID, there[0]), there[-1]}
+                if are_edges:
+                    chosen = {there[0], *there[there % EDGE_STEP == 0], there[-1]}
+                chosen = sorted(chosen)
                 sizes = measure(ours, theirs, case.units[at])
                 if (sizes[chosen] > LIMIT).any() and case.truth is not None:
                     theirs = case.truth[at]
@@ -116,20 +142,24 @@ def main():
     functions = [json.loads(line) for line in catalogue.stdout.splitlines()]
     engine = Engine(options.indicators)
     patterns = [one for one in functions if one["function"].startswith("cdl")]
-    plain, ticks = walk(), candles(patterns)
-    write_bars("bars.csv", plain)
-    write_bars("candles.csv", ticks)
-    counts, lines, without = {"outputs": 0, "left out": 0}, [], []
+    plain, ticks, hard = walk(), candles(patterns), edges()
+    for name, bars in (("bars", plain), ("candles", ticks), ("edges", hard)):
+        write_bars(f"{name}.csv", bars)
+    counts, lines, more, without = {"outputs": 0, "left out": 0}, [], [], []
     for function in functions:
         bars = ticks if function in patterns else plain
         found = []
         if Comparison(function, engine, 0.0).has_peer():
             found = list(rows_of(function, engine, bars, counts))
+            if function not in patterns:
+                more += rows_of(function, engine, hard, counts, are_edges=True)
         if not found:
             without.append(function["function"])
         lines += found
     (FOLDER / "outputs.txt").write_text("\n".join(lines) + "\n")
-    print(f"{len(functions) - len(without)} of {len(functions)} functions, {len(lines)} rows,", end=" ")
+    (FOLDER / "edge_outputs.txt").write_text("\n".join(more) + "\n")
+    print(f"{len(functions) - len(without)} of {len(functions)} functions,", end=" ")
+    print(f"{len(lines) + len(more)} rows,", end=" ")
     print(f"{counts['outputs']} outputs, {counts['left out']} left out; without: {without}")
 
 

@@ -31,6 +31,9 @@ fn told(rung: Option<Rung>) -> Option<(i64, i64, u32)> {
 }
 
 proptest! {
+    // Each case is long, and every step of it looks at everything.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn few_rungs_are_as_many(acts in prop::collection::vec(any_act(), 1..400)) {
         let (mut few, mut sorted) = (Few::new(64), Sorted::new(64));

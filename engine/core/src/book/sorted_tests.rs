@@ -11,6 +11,9 @@ fn told(rung: Option<&Rung>) -> Option<(i64, i64)> {
 }
 
 proptest! {
+    // Each case is long, and every step of it looks at everything.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Twin: a tree. Rungs come and go at both ends, so that the array begins anywhere in its buffer.
     #[test]
     fn it_is_a_map_in_order_and_keeps_to_its_bound(

@@ -56,6 +56,9 @@ fn same(window: &Window, twin: &BTreeMap<i64, (i64, u32)>) -> Result<(), TestCas
 }
 
 proptest! {
+    // Each case is long, and every step of it looks at everything.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Twin: a tree.
     #[test]
     fn a_window_is_a_map_of_what_it_covers(acts in prop::collection::vec(any_act(), 1..200)) {

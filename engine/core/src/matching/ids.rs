@@ -98,6 +98,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case is long, and every step of it looks at everything.
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn it_is_a_map(steps in proptest::collection::vec((any::<bool>(), 0u64..60, any::<u32>()), 0..400)) {
             let (mut ids, mut twin) = (Ids::default(), BTreeMap::new());
