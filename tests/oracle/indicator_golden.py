@@ -121,6 +121,10 @@ def rows_of(function, engine, bars, counts, are_edges=False):
                 chosen = {there[0], there[min(1, len(there) - 1)], max(AMID, there[0]), there[-1]}
                 if are_edges:
                     chosen = {there[0], *there[there % EDGE_STEP == 0], there[-1]}
+                if len(set(theirs[there])) == 2:
+                    # Yes or no: wherever it turns, and the place before.
+                    turns = there[1:][numpy.diff(theirs[there]) != 0]
+                    chosen |= {*turns, *(turns - 1)}
                 chosen = sorted(chosen)
                 sizes = measure(ours, theirs, case.units[at])
                 if (sizes[chosen] > LIMIT).any() and case.truth is not None:
