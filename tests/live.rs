@@ -123,6 +123,67 @@ fn a_real_capture_served_over_sockets_is_the_market_of_its_replay() {
     }
 }
 
+#[test]
+fn symbols_are_taken_in_either_case_or_refused_with_the_venues_spelling() {
+    let folder = tempdir().unwrap();
+    let path = write(&folder, "capture.txt", &generated::capture(Market::Spot, 45, 500).text);
+    same_over_sockets(&folder, "binance-spot", "x", &[text(&path)], "max");
+    for (venue, symbol, hint) in [
+        ("binance-spot", "btc/usdt", "BTCUSDT"),
+        ("kraken", "btcusd", "BTC/USD"),
+        ("kite", "NSE:INFY", "408065"),
+        ("angel", "1594", "1:1594"),
+    ] {
+        let arguments = ["serve", "--venue", venue, "--symbols", symbol, "--at", "127.0.0.1:1"];
+        let output = command(folder.path()).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(symbol) && said.contains(hint), "{venue}: {said}");
+    }
+}
+
+#[test]
+fn messages_of_symbols_that_were_not_asked_for_are_counted_and_named() {
+    let folder = tempdir().unwrap();
+    let path = write(&folder, "capture.txt", &generated::capture(Market::Spot, 46, 500).text);
+    let (_exchange, at) = exchange(folder.path(), &[text(&path)], "max", "127.0.0.1:0");
+    let (served, client) = serve(&folder.path().join("live"), "binance-spot", "Y", &at);
+    let status = wait_until(&client, "a stranger", |status| status["unknown_symbols"].as_u64() > Some(100));
+    let troubles = status["troubles"].as_array().unwrap();
+    assert!(troubles.iter().any(|it| it.as_str().unwrap().starts_with("X: messages of it come")), "{troubles:?}");
+    served.terminate();
+}
+
+/// Larger than any quantity that is represented: once, with the reason, and the other families go on.
+#[test]
+fn a_snapshot_that_cannot_be_represented_closes_the_book_with_the_reason() {
+    let folder = tempdir().unwrap();
+    let mut lines = String::new();
+    let begin = 1_735_689_600_000_u64;
+    for n in 0..200 {
+        let ms = begin + n;
+        if n == 10 {
+            let asks = r#""asks":[["0.00001240","99999999999999.00"]]"#;
+            lines += &format!("{ms}000000 {{\"lastUpdateId\":5,\"bids\":[],{asks}}}\n");
+        }
+        let depth = format!(r#""e":"depthUpdate","E":{ms},"s":"PEPEUSDT","U":{0},"u":{0},"b":[],"a":[]"#, n + 1);
+        lines += &format!("{ms}000000 {{\"stream\":\"pepeusdt@depth@100ms\",\"data\":{{{depth}}}}}\n");
+        let trade =
+            format!(r#""e":"trade","E":{ms},"s":"PEPEUSDT","t":{n},"p":"0.00001234","q":"7.00","T":{ms},"m":true"#);
+        lines += &format!("{ms}000000 {{\"stream\":\"pepeusdt@trade\",\"data\":{{{trade}}}}}\n");
+    }
+    let path = write(&folder, "capture.txt", &lines);
+    let (_exchange, at) = exchange(folder.path(), &[text(&path)], "max", "127.0.0.1:0");
+    let (served, client) = serve(&folder.path().join("live"), "binance-spot", "PEPEUSDT", &at);
+    let status = wait_until(&client, "all trades", |status| status["trades"] == json!(200));
+    assert_eq!(status["feeds"][0]["book_state"], json!("closed"), "{status}");
+    assert_eq!((&status["gaps"], &status["decode_errors"]), (&json!(1), &json!(1)), "once: {status}");
+    let trouble = status["troubles"][0].as_str().unwrap();
+    assert!(trouble.contains("PEPEUSDT: book closed for good") && trouble.contains("out of range"), "{status}");
+    let log = fs::read_to_string(folder.path().join("live/logs/errors.jsonl")).unwrap();
+    assert_eq!(log.matches("book closed for good").count(), 1, "{log}");
+    served.terminate();
+}
+
 /// The first seconds of a capture, as a file of its own.
 fn beginning(folder: &TempDir, capture: &Path, seconds: i64) -> PathBuf {
     let mut lines = BufReader::new(GzDecoder::new(fs::File::open(capture).unwrap())).lines().map(Result::unwrap);

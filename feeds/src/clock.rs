@@ -5,11 +5,15 @@ use tidegate_core::{Flags, Nanos};
 /// How far a time may lie from where it should: more than any time zone, less than any wrong unit.
 const TOLERANCE: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
 
+/// No market that is read here is older than 2000-01-01: an earlier time is of a wrong unit, such as milliseconds
+/// that are seconds.
+const EARLIEST: Nanos = Nanos::new(946_684_800 * Nanos::SECOND.raw());
+
 /// The venue's clock as one stream of one connection tells it.
 ///
-/// The first time is believed, so that a capture is as good as a live venue. From then on a time must be one
-/// that the venue's own clock can have reached since, or that our clock shows: an instrument may wake after
-/// days.
+/// The first time may be any of the past that can be of a market, so that a capture which is served again is as good as
+/// a live venue. From then on a time must be one that the venue's own clock can have reached since, or that our clock
+/// shows: an instrument may wake after days.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct VenueClock {
     /// The latest time that was believed, and when it was received.
@@ -30,10 +34,12 @@ impl VenueClock {
     }
 
     fn is_sane(&self, time: Nanos, now: Nanos) -> bool {
-        let Some((latest, received)) = self.latest else { return true };
+        let is_past = time <= now.plus(TOLERANCE);
+        let is_shown = is_past && time.plus(TOLERANCE) >= now;
+        let Some((latest, received)) = self.latest else { return is_shown || (is_past && time >= EARLIEST) };
         let passed = now.since(received).max(Nanos::ZERO);
         let is_reached = time.plus(TOLERANCE) >= latest && time <= latest.plus(passed).plus(TOLERANCE);
-        is_reached || (time.plus(TOLERANCE) >= now && time <= now.plus(TOLERANCE))
+        is_reached || is_shown
     }
 }
 
@@ -73,6 +79,30 @@ mod tests {
             let mut clock = VenueClock::default();
             assert_eq!(clock.believe(Some(old), NOW), Some(old), "a capture served again passes");
             assert_eq!(clock.believe(Some(time), received).is_some(), is_believed, "{time} at {received}");
+        }
+    }
+
+    #[test]
+    fn a_first_time_is_of_the_past_and_of_a_market() {
+        let day = |days: i64| Nanos::new(days * TOLERANCE.raw());
+        for (first, is_believed) in [
+            (NOW, true),
+            (after(NOW, 1), true),
+            (after(NOW, 1).plus(Nanos::new(1)), false),
+            (after(NOW, -3_650), true),
+            (EARLIEST, true),
+            (EARLIEST.plus(Nanos::new(-1)), false),
+            (Nanos::new(NOW.raw() / 1_000), false),
+            (Nanos::new(NOW.raw() / 1_000_000), false),
+            (Nanos::new(NOW.raw() / 1_000_000_000), false),
+            (Nanos::new(i64::MAX), false),
+            (Nanos::new(0), false),
+            (day(-1), false),
+            (Nanos::new(i64::MIN), false),
+        ] {
+            let mut clock = VenueClock::default();
+            assert_eq!(clock.believe(Some(first), NOW).is_some(), is_believed, "{first}");
+            assert_eq!(clock.stamp(Some(NOW), NOW), (Flags::NONE, NOW), "after {first}");
         }
     }
 

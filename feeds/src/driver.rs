@@ -1,9 +1,12 @@
 //! The one place that owns sockets: does what a [`Link`] asks for, and tells it what came of it.
 
+mod fetch;
+
 use crate::Payload;
 use crate::binance::codec::FRAME_BYTES_MAX;
-use crate::link::{Io, Link, LinkCounters};
-use futures::stream::{BoxStream, FuturesUnordered, SelectAll};
+use crate::link::{Answer, Io, Link, LinkCounters};
+use fetch::{Failure, fetch, retry_after};
+use futures::stream::{AbortHandle, BoxStream, FuturesUnordered, SelectAll, abortable};
 use futures::{SinkExt, StreamExt, future::BoxFuture, stream::SplitSink};
 use hyper::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -19,11 +22,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 /// How long one write, or the answer to one request, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait after a snapshot that could not be fetched, unless the venue says how long.
-const FETCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The longest wait that a venue is believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
-
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The messages of one socket under its generation; `None` is its end.
@@ -67,12 +65,21 @@ pub trait Sink {
 
     /// Hears what the connection has been through so far.
     fn report(&mut self, counters: LinkCounters);
+
+    /// Hears all that a person should know of the connection, a line each, when that has changed.
+    fn warn(&mut self, _troubles: Vec<String>) {}
 }
 
 /// What came of something that was begun.
 enum Outcome {
-    Connected { generation: u64, result: Result<Box<Stream>, Option<Nanos>> },
-    Fetched { symbol: String, body: Option<Vec<u8>> },
+    Connected { generation: u64, result: Result<Box<Stream>, Refusal> },
+    Fetched { generation: u64, symbol: String, result: Result<Vec<u8>, Failure> },
+}
+
+/// Why a socket could not be opened, and what the venue says about coming again.
+struct Refusal {
+    reason: String,
+    hold: Option<Nanos>,
 }
 
 /// What a driver waits for.
@@ -83,6 +90,12 @@ enum Event {
     Wake,
 }
 
+/// One open socket: what is written, and how to end what is read. It is gone when both are.
+struct Socket {
+    writer: SplitSink<Stream, Message>,
+    reader: AbortHandle,
+}
+
 /// A connection and everything it has to do with the outside.
 pub struct Driver<S> {
     link: Link,
@@ -90,7 +103,7 @@ pub struct Driver<S> {
     http: reqwest::Client,
     clock: fn() -> Nanos,
     sink: S,
-    writers: BTreeMap<u64, SplitSink<Stream, Message>>,
+    sockets: BTreeMap<u64, Socket>,
     readers: SelectAll<Messages>,
     pending: FuturesUnordered<BoxFuture<'static, Outcome>>,
     /// When the latest thing happened, and what was learnt from it.
@@ -111,7 +124,7 @@ impl<S: Sink> Driver<S> {
             http: reqwest::Client::builder().timeout(PATIENCE).build()?,
             clock,
             sink,
-            writers: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             readers: SelectAll::new(),
             pending: FuturesUnordered::new(),
             now: clock(),
@@ -122,9 +135,7 @@ impl<S: Sink> Driver<S> {
     /// Keeps the connection until nobody can send requests any more.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
-            self.link.handle_timeout(self.now, &mut self.out);
-            self.deliver().await;
-            self.carry_out().await;
+            self.settle().await;
             let wake = self.link.next_timeout().map(|at| {
                 let wait = at.since((self.clock)()).raw();
                 Duration::from_nanos(u64::try_from(wait).unwrap_or(0))
@@ -147,6 +158,18 @@ impl<S: Sink> Driver<S> {
                 Event::Message(generation, message) => self.handle_message(generation, message),
                 Event::Outcome(outcome) => self.handle_outcome(outcome),
                 Event::Wake => {}
+            }
+        }
+    }
+
+    /// Does what is due and what the link asks for, until all that was learnt is told: a write that fails is a loss.
+    async fn settle(&mut self) {
+        self.link.handle_timeout(self.now, &mut self.out);
+        loop {
+            self.deliver().await;
+            self.carry_out().await;
+            if self.out.is_empty() {
+                return;
             }
         }
     }
@@ -174,7 +197,6 @@ impl<S: Sink> Driver<S> {
                 if let Some(Err(error)) = &message {
                     tracing::warn!("connection {generation}: {error}");
                 }
-                self.writers.remove(&generation);
                 self.link.handle_closed(now, generation, None, out);
             }
         }
@@ -184,20 +206,40 @@ impl<S: Sink> Driver<S> {
         let now = self.now;
         match outcome {
             Outcome::Connected { generation, result: Ok(stream) } => {
-                let (writer, reader) = (*stream).split();
-                self.writers.insert(generation, writer);
-                // The end is a message too: a link hears of it once.
-                let end = futures::stream::once(async { None });
-                let messages = reader.map(Some).chain(end).map(move |message| (generation, message));
-                self.readers.push(messages.boxed());
+                self.open(generation, *stream);
                 self.link.handle_open(now, generation);
             }
-            Outcome::Connected { generation, result: Err(retry_after) } => {
-                self.link.handle_closed(now, generation, retry_after, &mut self.out);
+            Outcome::Connected { generation, result: Err(Refusal { reason, hold }) } => {
+                self.link.handle_refused(now, generation, &reason, hold, &mut self.out);
             }
-            Outcome::Fetched { symbol, body } => {
-                self.link.handle_snapshot(now, &symbol, body.as_deref(), &mut self.out);
+            Outcome::Fetched { generation, symbol, result } => {
+                let answer = match &result {
+                    Ok(body) => Answer::Body(body),
+                    Err(Failure { reason, is_final: true, .. }) => Answer::Refused(reason),
+                    Err(Failure { reason, hold, .. }) => Answer::Failed { reason, hold: *hold },
+                };
+                self.link.handle_snapshot(now, generation, &symbol, answer, &mut self.out);
             }
+        }
+    }
+
+    /// Listens to a socket.
+    fn open(&mut self, generation: u64, stream: Stream) {
+        let (writer, reader) = stream.split();
+        // The end is a message too: a link hears of it once.
+        let end = futures::stream::once(async { None });
+        let messages = reader.map(Some).chain(end).map(move |message| (generation, message));
+        let (messages, reader) = abortable(messages);
+        self.readers.push(messages.boxed());
+        self.sockets.insert(generation, Socket { writer, reader });
+    }
+
+    /// Ends a socket, whatever the other end does.
+    async fn close(&mut self, generation: u64) {
+        if let Some(Socket { mut writer, reader }) = self.sockets.remove(&generation) {
+            // The other end may be gone: nobody waits long for its farewell.
+            drop(timeout(Duration::from_millis(100), writer.close()).await);
+            reader.abort();
         }
     }
 
@@ -209,6 +251,9 @@ impl<S: Sink> Driver<S> {
         }
         self.out.clear();
         self.sink.report(self.link.counters());
+        if let Some(troubles) = self.link.take_troubles() {
+            self.sink.warn(troubles);
+        }
     }
 
     async fn carry_out(&mut self) {
@@ -216,19 +261,16 @@ impl<S: Sink> Driver<S> {
             match io {
                 Io::Connect(generation) => {
                     let Endpoints { stream_url, headers, .. } = &self.endpoints;
-                    self.pending.push(connect(generation, stream_url.clone(), headers.clone()));
+                    self.pending.push(connect(generation, stream_url.clone(), headers.clone(), self.now));
                 }
                 Io::Send(generation, text) => self.write(generation, Message::text(text)).await,
                 Io::Ping(generation) => self.write(generation, Message::Ping(Vec::new().into())).await,
-                Io::Close(generation) => {
-                    if let Some(mut writer) = self.writers.remove(&generation) {
-                        // The other end may be gone: nobody waits long for its farewell.
-                        drop(timeout(Duration::from_millis(100), writer.close()).await);
-                    }
-                }
-                Io::Fetch(symbol) => {
+                Io::Close(generation) => self.close(generation).await,
+                Io::Fetch(generation, symbol) => {
                     if let Some(url) = &self.endpoints.snapshot_url {
-                        self.pending.push(fetch(self.http.clone(), url(&symbol), symbol));
+                        let body = fetch(self.http.clone(), url(&symbol), self.now);
+                        self.pending
+                            .push(Box::pin(async move { Outcome::Fetched { generation, symbol, result: body.await } }));
                     }
                 }
             }
@@ -236,9 +278,10 @@ impl<S: Sink> Driver<S> {
     }
 
     async fn write(&mut self, generation: u64, message: Message) {
-        let Some(writer) = self.writers.get_mut(&generation) else { return };
+        let Some(Socket { writer, .. }) = self.sockets.get_mut(&generation) else { return };
         if !matches!(timeout(PATIENCE, writer.send(message)).await, Ok(Ok(()))) {
-            self.writers.remove(&generation);
+            tracing::warn!("connection {generation}: nothing can be written to it");
+            // The link asks for it to be closed.
             self.link.handle_closed(self.now, generation, None, &mut self.out);
         }
     }
@@ -257,15 +300,14 @@ pub fn install_tls_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-fn connect(generation: u64, url: String, headers: HeaderMap) -> BoxFuture<'static, Outcome> {
+fn connect(generation: u64, url: String, headers: HeaderMap, now: Nanos) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
         let result = match open(&url, headers).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
                 // What follows the address may be a secret.
                 let address = url.split('?').next().unwrap_or_default();
-                tracing::warn!("cannot connect to {address}: {error}");
-                Err(retry_after(&error))
+                Err(Refusal { reason: format!("cannot connect to {address}: {error}"), hold: hold(&error, now) })
             }
         };
         Outcome::Connected { generation, result }
@@ -281,48 +323,11 @@ async fn open(url: &str, headers: HeaderMap) -> Result<Stream, WebSocketError> {
     connect_async_with_config(request, Some(config), true).await.map(|(stream, _)| stream)
 }
 
-/// What the venue says about coming again, where it refused the handshake.
-fn retry_after(error: &WebSocketError) -> Option<Nanos> {
+/// How long nobody may come again, where the venue refused the handshake.
+fn hold(error: &WebSocketError, now: Nanos) -> Option<Nanos> {
     let WebSocketError::Http(response) = error else { return None };
-    seconds(response.headers().get("retry-after")?.to_str().ok()?)
-}
-
-fn seconds(text: &str) -> Option<Nanos> {
-    let seconds = text.trim().parse::<u64>().ok()?.min(RETRY_AFTER_MAX.as_secs());
-    Some(Nanos::new(i64::try_from(seconds).ok()? * Nanos::SECOND.raw()))
-}
-
-fn fetch(http: reqwest::Client, url: String, symbol: String) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move {
-        let body = match get(&http, &url).await {
-            Ok(body) => Some(body),
-            Err((reason, wait)) => {
-                tracing::warn!("cannot fetch {url}: {reason}");
-                tokio::time::sleep(wait).await;
-                None
-            }
-        };
-        Outcome::Fetched { symbol, body }
-    })
-}
-
-/// The body, or why there is none and how long to wait before asking again.
-async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, (String, Duration)> {
-    let failed = |error: reqwest::Error| (error.to_string(), FETCH_AGAIN_AFTER);
-    let mut response = http.get(url).send().await.map_err(failed)?;
-    if !response.status().is_success() {
-        let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(seconds);
-        let wait = wait.map_or(FETCH_AGAIN_AFTER, |wait| Duration::from_nanos(wait.raw().unsigned_abs()));
-        return Err((format!("status {}", response.status()), wait));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > FRAME_BYTES_MAX {
-            return Err((format!("more than {FRAME_BYTES_MAX} bytes"), FETCH_AGAIN_AFTER));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    let said = retry_after(response.headers(), now);
+    fetch::hold(response.status().as_u16(), said)
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use crate::binance::{BinanceSession, Market};
 use crate::catalog::Catalog;
 use crate::credentials::Credentials;
 use crate::exchange::{self, reserve::Reserve};
-use crate::link::Budget;
+use crate::link::Budgets;
 use crate::venue::Venue;
 use crate::{FrameError, Session};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tidegate_core::{Bounds, Engine, Event as MarketEvent, Stamped};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -123,8 +123,8 @@ async fn serve_again(text: &str, speed: Option<f64>) -> Engine {
     let reserve = Arc::new(Reserve::new(Venue::Binance(Market::Spot), vec![path], speed).unwrap());
     let exchange = tokio::spawn(exchange::serve(listener, reserve));
     let venue = Venue::Binance(Market::Spot);
-    let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-    let link = Link::new(venue.session_of_recording(), venue.limits(), connects, 1);
+    let budgets = Arc::new(Mutex::new(Budgets::new(&venue.limits())));
+    let link = Link::new(venue.session_of_recording(), venue.limits(), budgets, 1);
     let endpoints = venue.endpoints(Some(&address.to_string())).unwrap();
     let last_trade = text.lines().filter(|line| line.contains("@trade")).count() as u64;
     let (done, finished) = oneshot::channel();
@@ -163,8 +163,8 @@ async fn a_broker_is_told_who_comes() {
         let (_, real_path) = endpoints.stream_url.trim_start_matches("wss://").split_once('/').unwrap();
         let stream_url = format!("ws://{}/{real_path}", listener.local_addr().unwrap());
         let venue = credentials.venue();
-        let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-        let link = Link::new(venue.session(), venue.limits(), connects, 1);
+        let budgets = Arc::new(Mutex::new(Budgets::new(&venue.limits())));
+        let link = Link::new(venue.session(), venue.limits(), budgets, 1);
         let sink = Applied { engine: fresh(), last_trade: 0, done: None };
         let (_requests, receiver) = mpsc::channel(1);
         let endpoints = Endpoints { stream_url, ..endpoints };
@@ -211,8 +211,8 @@ async fn what_was_asked_for_is_subscribed_to_at_once_however_soon_the_connection
     const TOKENS: u32 = 64;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoints = Venue::Kite.endpoints(Some(&listener.local_addr().unwrap().to_string())).unwrap();
-    let connects = Arc::new(Mutex::new(Budget::new(Venue::Kite.limits().connects)));
-    let link = Link::new(Venue::Kite.session(), Venue::Kite.limits(), connects, 1);
+    let budgets = Arc::new(Mutex::new(Budgets::new(&Venue::Kite.limits())));
+    let link = Link::new(Venue::Kite.session(), Venue::Kite.limits(), budgets, 1);
     let (requests, receiver) = mpsc::channel(TOKENS as usize);
     for id in 0..TOKENS {
         let instrument = Box::new(instrument());
@@ -228,4 +228,88 @@ async fn what_was_asked_for_is_subscribed_to_at_once_however_soon_the_connection
         serde_json::from_str(&timeout(Duration::from_secs(30), heard).await.unwrap()).unwrap();
     driver.abort();
     assert_eq!(heard["v"].as_array().unwrap().len(), TOKENS as usize, "{heard}");
+}
+
+/// What a driver has told.
+#[derive(Default)]
+struct Told(Arc<Mutex<Vec<Input>>>);
+
+impl Sink for Told {
+    fn report(&mut self, _: LinkCounters) {}
+
+    async fn deliver(&mut self, _: Nanos, inputs: &mut Vec<Input>) -> Vec<InstrumentId> {
+        self.0.lock().unwrap().append(inputs);
+        Vec::new()
+    }
+}
+
+/// A driver of one symbol whose socket is open, and the other end of it.
+async fn connected(told: Told) -> (Driver<Told>, WebSocketStream<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let venue = Venue::Binance(Market::Spot);
+    let endpoints = venue.endpoints(Some(&listener.local_addr().unwrap().to_string())).unwrap();
+    let budgets = Arc::new(Mutex::new(Budgets::new(&venue.limits())));
+    let mut link = Link::new(venue.session(), venue.limits(), budgets, 1);
+    link.add(Nanos::ZERO, "BTCUSDT", ID, instrument());
+    let mut driver = Driver::new(link, endpoints, clock, told).unwrap();
+    driver.settle().await;
+    let accept = async { tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+    let (outcome, venue) = tokio::join!(driver.pending.next(), accept);
+    driver.handle_outcome(outcome.unwrap());
+    driver.settle().await;
+    (driver, venue)
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_a_loss_that_is_told_at_once_and_the_socket_is_gone() {
+    let told = Arc::default();
+    let (mut driver, mut venue) = connected(Told(Arc::clone(&told))).await;
+    let request: serde_json::Value =
+        serde_json::from_str(venue.next().await.unwrap().unwrap().to_text().unwrap()).unwrap();
+    let answer = Message::text(format!(r#"{{"result":null,"id":{}}}"#, request["id"]));
+    driver.handle_message(1, Some(Ok(answer)));
+    driver.settle().await;
+    // Nothing can be written from here on; nobody has said so, and something is to be sent.
+    driver.sockets.get_mut(&1).unwrap().writer.close().await.unwrap();
+    driver.now = driver.now.plus(venue_limits().ping_every);
+    driver.settle().await;
+    let lost = |input: &Input| matches!(input, Input::Gap(gap) if gap.cause == tidegate_core::GapCause::Disconnected);
+    assert!(told.lock().unwrap().iter().any(lost), "{:?}", told.lock().unwrap());
+    assert!(driver.sockets.is_empty() && !driver.link.is_open());
+    // The other end sees the end of the stream, though it has not answered the farewell.
+    let mut socket = venue.into_inner();
+    while let Some((_, _)) = driver.readers.next().await {}
+    let mut rest = Vec::new();
+    timeout(Duration::from_secs(30), socket.read_to_end(&mut rest)).await.expect("the socket is closed").unwrap();
+}
+
+fn venue_limits() -> crate::link::Limits {
+    Venue::Binance(Market::Spot).limits()
+}
+
+/// Has a snapshot answered so; tells the failure: whether it is final, how long nothing may be fetched, and why.
+async fn refuse(head: &str) -> (bool, Option<Nanos>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/depth", listener.local_addr().unwrap());
+    let served = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            assert!(stream.read_buf(&mut bytes).await.unwrap() > 0);
+        }
+        stream.write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes()).await.unwrap();
+    };
+    let fetched = fetch(reqwest::Client::new(), url, clock());
+    let (result, ()) = tokio::join!(fetched, served);
+    let Failure { reason, is_final, hold } = result.unwrap_err();
+    (is_final, hold, reason)
+}
+
+#[tokio::test]
+async fn what_a_venue_says_of_a_snapshot_is_read_off_its_answer() {
+    install_tls_provider();
+    let two_hours = Nanos::new(7_200 * Nanos::SECOND.raw());
+    let ban = refuse("418 I'm a teapot\r\nretry-after: 7200").await;
+    assert_eq!(ban, (false, Some(two_hours), "status 418 {}".to_owned()));
+    assert_eq!(refuse("400 Bad Request").await, (true, None, "status 400 {}".to_owned()));
 }

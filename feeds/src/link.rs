@@ -7,16 +7,20 @@
 
 mod backoff;
 mod budget;
+mod fetches;
 mod socket;
+mod troubles;
 
 pub use backoff::Backoff;
-pub use budget::{Budget, Rate};
+pub use budget::{Budget, Budgets, Rate};
 
 use crate::{Action, FrameError, Payload, Session};
+use fetches::Fetches;
 use socket::Socket;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use tidegate_core::{Input, Instrument, InstrumentId, Nanos};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tidegate_core::{Fact, Family, Input, Instrument, InstrumentId, Nanos};
+use troubles::Troubles;
 
 /// How long opening a connection may take.
 const CONNECT_MAX: Nanos = Nanos::new(10_000_000_000);
@@ -24,8 +28,16 @@ const CONNECT_MAX: Nanos = Nanos::new(10_000_000_000);
 const OVERLAP: Nanos = Nanos::new(5_000_000_000);
 /// A connection that delivered for this long was of use: the next failure is the first again.
 const HEALTHY_AFTER: Nanos = Nanos::new(60_000_000_000);
-/// Snapshots that wait to be fetched.
-const FETCHES_MAX: usize = 4_096;
+/// Symbols of one message that nobody asked for, before the rest of it is given up.
+const STRANGERS_MAX: usize = 64;
+/// How a connection that cannot be made is shown.
+const CONNECTION: &str = "connection";
+/// How the venue's word on when to come again is shown.
+const HELD: &str = "snapshots";
+/// How a request that was refused is shown.
+const REQUESTS: &str = "requests";
+/// How packets that are passed over are shown: by the first of them.
+const PACKETS: &str = "packets";
 
 /// What a venue allows and promises.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +46,7 @@ pub struct Limits {
     pub connects: Rate,
     /// Messages sent on one connection, pings included.
     pub messages: Rate,
-    /// Snapshots fetched.
+    /// Snapshots fetched, by all connections of this program together.
     pub snapshots: Rate,
     /// A connection that says nothing at all for so long is dead.
     pub silence_max: Nanos,
@@ -55,8 +67,24 @@ pub enum Io {
     Ping(u64),
     /// Close it, if it is still there; nothing more of it will be heard.
     Close(u64),
-    /// Fetch the snapshot of a venue symbol.
-    Fetch(String),
+    /// Fetch the snapshot of a venue symbol; the answer goes to [`Link::handle_snapshot`] with this generation.
+    Fetch(u64, String),
+}
+
+/// What came of fetching a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// The venue's answer.
+    Body(&'a [u8]),
+    /// There is none this time, and why; `hold` is how long nothing at all may be fetched, where the venue says so.
+    Failed {
+        /// For people.
+        reason: &'a str,
+        /// From now on.
+        hold: Option<Nanos>,
+    },
+    /// There will be none, and why: asking again would bring the same.
+    Refused(&'a str),
 }
 
 /// What a link has been through.
@@ -76,42 +104,51 @@ pub struct LinkCounters {
 pub struct Link {
     session: Box<dyn Session>,
     limits: Limits,
-    connects: Arc<Mutex<Budget>>,
-    snapshots: Budget,
+    budgets: Arc<Mutex<Budgets>>,
     backoff: Backoff,
     /// At most two, the older first.
     sockets: Vec<Socket>,
     generation: u64,
+    /// Generation of the socket with which the session's streams began: whatever was asked for before it was lost with
+    /// its own.
+    began_with: u64,
     /// When to open the next socket.
     connect_at: Option<Nanos>,
-    fetches: VecDeque<String>,
+    fetches: Fetches,
     fetch_at: Option<Nanos>,
     io: VecDeque<Io>,
     counters: LinkCounters,
+    troubles: Troubles,
 }
 
 impl Link {
-    /// A link that connects as soon as it is asked what to do. `connects` is shared by all links of a venue.
-    pub fn new(session: Box<dyn Session>, limits: Limits, connects: Arc<Mutex<Budget>>, seed: u64) -> Link {
+    /// A link that connects as soon as it is asked what to do. `budgets` are shared by all links of a venue.
+    pub fn new(session: Box<dyn Session>, limits: Limits, budgets: Arc<Mutex<Budgets>>, seed: u64) -> Link {
         Link {
             session,
             limits,
-            connects,
-            snapshots: Budget::new(limits.snapshots),
+            budgets,
             backoff: Backoff::new(seed),
             sockets: Vec::new(),
             generation: 0,
+            began_with: 0,
             connect_at: Some(Nanos::ZERO),
-            fetches: VecDeque::new(),
+            fetches: Fetches::default(),
             fetch_at: None,
             io: VecDeque::new(),
             counters: LinkCounters::default(),
+            troubles: Troubles::default(),
         }
     }
 
     /// What it has been through.
     pub fn counters(&self) -> LinkCounters {
         self.counters
+    }
+
+    /// What a person should know of, a line each, where that has changed since the last call.
+    pub fn take_troubles(&mut self) -> Option<Vec<String>> {
+        self.troubles.take()
     }
 
     /// True while a socket is open.
@@ -133,14 +170,38 @@ impl Link {
 
     /// The socket is open.
     pub fn handle_open(&mut self, now: Nanos, generation: u64) {
+        let was_open = self.is_open();
         let Some(socket) = self.socket_mut(generation) else { return self.io.push_back(Io::Close(generation)) };
         socket.open(now);
+        if !was_open {
+            self.began_with = generation;
+        }
+        self.troubles.clear(CONNECTION);
         self.session.handle_open(now);
         self.work(now);
     }
 
-    /// The socket could not be opened, or is gone. `retry_after` is the venue's own word on when to come again.
+    /// The socket could not be opened: see [`Link::handle_closed`].
+    pub fn handle_refused(
+        &mut self,
+        now: Nanos,
+        generation: u64,
+        reason: &str,
+        retry_after: Option<Nanos>,
+        out: &mut Vec<Input>,
+    ) {
+        if self.socket_mut(generation).is_some() {
+            self.troubles.replace(CONNECTION, reason.to_owned());
+        }
+        self.handle_closed(now, generation, retry_after, out);
+    }
+
+    /// The socket could not be opened, or is gone. `retry_after` is the venue's own word on when to come again: it is
+    /// said to all that come from here.
     pub fn handle_closed(&mut self, now: Nanos, generation: u64, retry_after: Option<Nanos>, out: &mut Vec<Input>) {
+        if let Some(wait) = retry_after {
+            self.budgets().connects.hold(now.plus(wait));
+        }
         if self.socket_mut(generation).is_some() {
             self.drop_socket(now, generation, out);
             if let (Some(wait), Some(at)) = (retry_after, self.connect_at) {
@@ -154,8 +215,7 @@ impl Link {
     pub fn handle_message(&mut self, now: Nanos, generation: u64, payload: Payload<'_>, out: &mut Vec<Input>) {
         let Some(socket) = self.socket_mut(generation) else { return };
         socket.hear(now);
-        let result = self.session.handle_message(now, payload, out);
-        self.note(result);
+        self.take(now, payload, out);
         self.act(now, out);
     }
 
@@ -166,14 +226,54 @@ impl Link {
         }
     }
 
-    /// The snapshot of `symbol`, or `None` where it could not be fetched; it is asked for again then.
-    pub fn handle_snapshot(&mut self, now: Nanos, symbol: &str, body: Option<&[u8]>, out: &mut Vec<Input>) {
-        match body {
-            Some(body) => {
+    /// What came of [`Io::Fetch`]. An answer to what was asked for before the streams were lost is not heard; the venue's
+    /// word on when to come again is.
+    pub fn handle_snapshot(
+        &mut self,
+        now: Nanos,
+        generation: u64,
+        symbol: &str,
+        answer: Answer<'_>,
+        out: &mut Vec<Input>,
+    ) {
+        if let Answer::Failed { hold: Some(hold), reason } = answer {
+            let until = now.plus(hold);
+            self.budgets().snapshots.hold(until);
+            let second = jiff::Timestamp::from_second(until.raw() / Nanos::SECOND.raw()).unwrap_or_default();
+            self.troubles.replace(HELD, format!("no snapshot is fetched before {second}: {reason}"));
+        }
+        if generation != self.began_with || !self.is_open() {
+            return;
+        }
+        let about = format!("snapshot of {symbol}");
+        match answer {
+            Answer::Body(body) => {
+                let before = out.len();
                 let result = self.session.handle_snapshot(now, symbol, body, out);
-                self.note(result);
+                self.troubles.clear(HELD);
+                match &result {
+                    Ok(()) => {
+                        self.fetches.succeed(symbol);
+                        self.troubles.clear(&about);
+                    }
+                    Err(error) => {
+                        self.fetches.fail(symbol);
+                        if matches!(error, FrameError::Decode(_)) {
+                            self.troubles.replace(&about, format!("{about} cannot be read: {error}"));
+                        }
+                    }
+                }
+                self.note(result, &out[before..]);
             }
-            None => self.fetch(symbol.to_owned()),
+            Answer::Failed { reason, .. } => {
+                self.fetches.fail(symbol);
+                self.fetches.ask(now, symbol.to_owned());
+                self.troubles.replace(&about, format!("no {about}: {reason}"));
+            }
+            Answer::Refused(reason) => {
+                self.fetches.refuse(symbol);
+                self.troubles.replace(&about, format!("{about} refused for good: {reason}"));
+            }
         }
         self.act(now, out);
     }
@@ -209,17 +309,54 @@ impl Link {
         self.sockets.iter_mut().find(|socket| socket.generation() == generation)
     }
 
-    fn note(&mut self, result: Result<(), FrameError>) {
-        match result {
-            Ok(()) => {}
-            Err(FrameError::UnknownSymbol { .. }) => self.counters.unknown_symbols += 1,
-            Err(error) => {
-                self.counters.decode_errors += error.count();
-                match error {
-                    FrameError::Unrepresentable { .. } => tracing::error!("{error}"),
-                    _ => tracing::debug!("a message could not be read: {error}"),
-                }
+    /// Hands a message to the session; once more where it holds more than what is of a symbol that nobody asked for: the
+    /// session passes that over when it has told of it.
+    fn take(&mut self, now: Nanos, payload: Payload<'_>, out: &mut Vec<Input>) {
+        let mut stranger: Option<String> = None;
+        for _ in 0..STRANGERS_MAX {
+            let before = out.len();
+            let result = self.session.handle_message(now, payload, out);
+            let told = match &result {
+                Err(FrameError::UnknownSymbol { symbol, .. }) => Some(symbol.clone()),
+                _ => None,
+            };
+            if told.is_some() && told == stranger {
+                return;
             }
+            self.note(result, &out[before..]);
+            if let Some(reason) = self.session.take_refusal() {
+                self.troubles.replace(REQUESTS, format!("a request is refused, and asked again: {reason}"));
+            }
+            if told.is_none() {
+                return;
+            }
+            stranger = told;
+        }
+    }
+
+    fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts and tells what could not be taken; `learnt` is what the message came to.
+    fn note(&mut self, result: Result<(), FrameError>, learnt: &[Input]) {
+        if learnt.iter().any(|input| matches!(input, Input::State { fact: Fact::Subscribed, .. })) {
+            self.troubles.clear(REQUESTS);
+        }
+        let Err(error) = result else { return };
+        if let FrameError::UnknownSymbol { symbol, .. } = &error {
+            self.counters.unknown_symbols += 1;
+            self.troubles.set(symbol, || format!("{symbol}: messages of it come, and it was not asked for"));
+            return;
+        }
+        self.counters.decode_errors += error.count();
+        match &error {
+            FrameError::Unrepresentable { symbol, family, .. } => {
+                let about = format!("{symbol} {}", family.map_or("", Family::name));
+                self.troubles.set(&about, || error.to_string());
+            }
+            FrameError::Partial { .. } => self.troubles.set(PACKETS, || error.to_string()),
+            _ => tracing::debug!("a message could not be read: {error}"),
         }
     }
 
@@ -241,6 +378,8 @@ impl Link {
             self.session.handle_close(now, out);
             self.fetches.clear();
             self.fetch_at = None;
+            // Nothing that is fetched for them is of use any more.
+            self.io.retain(|io| !matches!(io, Io::Fetch(..)));
         }
         // A replacement that failed is tried again no sooner than a first attempt would be.
         if self.sockets.is_empty() || at > 0 {
@@ -252,7 +391,7 @@ impl Link {
         if self.connect_at.is_none_or(|at| at > now) {
             return;
         }
-        let taken = self.connects.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        let taken = self.budgets().connects.take(now);
         self.connect_at = taken.err();
         if taken.is_ok() {
             self.generation += 1;
@@ -297,7 +436,8 @@ impl Link {
                         socket.queue(text);
                     }
                 }
-                Action::FetchSnapshot(symbol) => self.fetch(symbol),
+                Action::FetchSnapshot(symbol) if self.is_open() => self.fetches.ask(now, symbol),
+                Action::FetchSnapshot(_) => {}
                 Action::Reconnect(reason) => {
                     tracing::warn!("connecting again: {reason}");
                     for generation in self.sockets.iter().map(Socket::generation).collect::<Vec<_>>() {
@@ -309,23 +449,13 @@ impl Link {
         for socket in &mut self.sockets {
             socket.send(now, &self.limits, &mut self.io);
         }
-        self.fetch_at = None;
-        while let Some(symbol) = self.fetches.front() {
-            match self.snapshots.take(now) {
-                Ok(()) => self.io.push_back(Io::Fetch(symbol.clone())),
-                Err(again) => {
-                    self.fetch_at = Some(again);
-                    break;
-                }
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fetch_at = loop {
+            match self.fetches.next(now, &mut budgets.snapshots) {
+                Ok(symbol) => self.io.push_back(Io::Fetch(self.began_with, symbol)),
+                Err(at) => break at,
             }
-            self.fetches.pop_front();
-        }
-    }
-
-    fn fetch(&mut self, symbol: String) {
-        if self.fetches.len() < FETCHES_MAX && !self.fetches.contains(&symbol) {
-            self.fetches.push_back(symbol);
-        }
+        };
     }
 }
 

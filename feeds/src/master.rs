@@ -8,7 +8,7 @@ mod angel;
 mod kite;
 
 use crate::venue::Venue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 use tidegate_core::{Instrument, Price, Qty, Settlement, Terms};
 
@@ -62,25 +62,25 @@ pub enum MasterError {
     NoMaster,
 }
 
-/// What is wanted of a list, and has been found.
+/// What is wanted of a list, by its key in capitals, and has been found: names differ in more than the case of letters.
 struct Wanted {
     found: BTreeMap<String, Option<(String, Instrument)>>,
 }
 
 impl Wanted {
     fn is_wanted(&self, key: &str) -> bool {
-        matches!(self.found.get(key), Some(None))
+        matches!(self.found.get(&key.to_uppercase()), Some(None))
     }
 
     fn put(&mut self, key: &str, symbol: String, instrument: Instrument) {
-        if let Some(place) = self.found.get_mut(key) {
+        if let Some(place) = self.found.get_mut(&key.to_uppercase()) {
             *place = Some((symbol, instrument));
         }
     }
 }
 
 /// Finds these keys, such as `NSE:INFY`, in a broker's list as of a day since 1970; returns what its session calls each
-/// of them, with its facts, in the order in which they were asked for.
+/// of them, with its facts, once and in the order in which they were asked for. Letters may be of either case.
 ///
 /// Where a unit of the list is not documented (commodities and currencies) tick, lot and multiplier stay unknown: such
 /// an instrument can be watched and not ordered.
@@ -103,7 +103,7 @@ fn find_within(
     keys: &[String],
     as_of_days: Option<i32>,
 ) -> Result<Vec<(String, Instrument)>, MasterError> {
-    let mut wanted = Wanted { found: keys.iter().map(|key| (key.clone(), None)).collect() };
+    let mut wanted = Wanted { found: keys.iter().map(|key| (key.to_uppercase(), None)).collect() };
     // One byte more than may be: whoever comes to it has read too much.
     let mut list = BufReader::new(list.take(bytes_max + 1));
     let result = match venue {
@@ -116,11 +116,18 @@ fn find_within(
     }
     result?;
     let take = |key: &String| {
-        let (symbol, instrument) =
-            wanted.found.get(key).cloned().flatten().ok_or_else(|| MasterError::Missing(key.clone()))?;
+        let (symbol, instrument) = wanted
+            .found
+            .get(&key.to_uppercase())
+            .cloned()
+            .flatten()
+            .ok_or_else(|| MasterError::Missing(key.clone()))?;
         Ok((symbol, Instrument { master_epoch_days: as_of_days, ..instrument }))
     };
-    keys.iter().map(take).collect()
+    let mut found: Vec<(String, Instrument)> = keys.iter().map(take).collect::<Result<_, MasterError>>()?;
+    let mut seen = BTreeSet::new();
+    found.retain(|(symbol, _)| seen.insert(symbol.clone()));
+    Ok(found)
 }
 
 /// An instrument in rupees of which only the names are known.

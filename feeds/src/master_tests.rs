@@ -43,6 +43,9 @@ fn two_brokers_say_the_same_of_one_instrument() {
         assert_eq!((symbol.as_str(), facts(instrument).as_str()), (token, words));
         assert_eq!((instrument.master_epoch_days, instrument.quote.as_str()), (Some(20_000), "INR"));
     }
+    let twice = found(Venue::Kite, KITE, &["nse:infy", "NSE:Nifty 50", "NSE:INFY"]).unwrap();
+    let keys: Vec<&str> = twice.iter().map(|(_, instrument)| instrument.key.as_str()).collect();
+    assert_eq!(keys, ["NSE:INFY", "NSE:NIFTY 50"], "in the broker's spelling, and once");
     let keys = ["NSE:INFY", "NSE:NIFTY", "NFO:NIFTY26NOV2626000CE", "MCX:GOLD04DEC26FUT"];
     let expect = [
         ("1:1594", "NSE:INFY@ANGEL 0.05 1 1 INFY - - -"),

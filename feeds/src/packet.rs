@@ -162,11 +162,7 @@ impl PacketStream {
         }
         self.subscribe(out);
         let time = self.clock.believe(packet.time, now);
-        let missed = self.push_trade(now, time, packet, out);
-        if let Some((from, to, cause)) = missed {
-            // After the trade: the jump went into the newest bar, which this marks.
-            self.push_gap(Family::Trades, cause, from, to, out);
-        }
+        self.push_trade(now, time, packet, out);
         if let Some(depth) = packet.depth.as_ref().filter(|_| self.has(Family::Book)) {
             self.push_book(now, time, packet.sequence, depth, out);
         }
@@ -197,9 +193,11 @@ impl PacketStream {
         self.touch = [None; 2];
         self.clock = VenueClock::default();
         for &family in self.families {
-            if family == Family::Book {
+            if family != Family::Statistics {
+                // Of trades too: from here on the bar that is being made may lack some, and nothing numbers them.
                 self.push_gap(family, GapCause::Disconnected, 0, 0, out);
-            } else {
+            }
+            if family != Family::Book {
                 out.push(Input::State { id: self.id, family, fact: Fact::Closed });
             }
         }
@@ -220,23 +218,33 @@ impl PacketStream {
         self.families.contains(&family)
     }
 
-    /// Works out a trade; tells what was not seen as it was made, in units of the day's volume.
+    /// Works out a trade; before it, what was not seen as it was made is told, in units of the day's volume: the gap
+    /// marks the bar that something is missing from, and the one that the trade begins.
     fn push_trade<const ROWS: usize>(
         &mut self,
         now: Nanos,
         time: Option<Nanos>,
         packet: &Packet<ROWS>,
         out: &mut Vec<Input>,
-    ) -> Option<(u64, u64, GapCause)> {
-        let price = packet.last.filter(|&price| price > Price::ZERO)?;
+    ) {
+        let Some(price) = packet.last.filter(|&price| price > Price::ZERO) else { return };
         let before = self.last.replace((price, time));
+        let hole = self.hole.take();
         let (qty, missed) = match packet.volume {
-            Some(volume) => self.grow(time, volume),
+            Some(volume) => self.grow(time, volume, hole),
             // An index, or a price alone: the new value counts, with no quantity. Without a clock the first one
             // can be as old as it likes.
-            None if time.is_some() => (Qty::from_raw(0).filter(|_| before != self.last), None),
-            None => (Qty::from_raw(0).filter(|_| before.is_some_and(|(before, _)| before != price)), None),
+            None => {
+                let is_new = before.is_some_and(|(before, _)| before != price);
+                let is_new = if time.is_some() { before != self.last } else { is_new };
+                // A lost connection has been told already, and there is no count to add.
+                let missed = hole.filter(|&cause| cause != GapCause::Disconnected).map(|cause| (0, 0, cause));
+                (Qty::from_raw(0).filter(|_| is_new), missed)
+            }
         };
+        if let Some((from, to, cause)) = missed {
+            self.push_gap(Family::Trades, cause, from, to, out);
+        }
         self.side = self.aggressor(price, before.map(|(before, _)| before));
         if let Some(qty) = qty {
             let time = packet.last_time.filter(|_| packet.volume.is_some()).or(time);
@@ -244,20 +252,25 @@ impl PacketStream {
             let body = Body::Trade { side: self.side, price, qty, trade_id: 0 };
             out.push(self.event(flags.with(Flags::DERIVED).with(Flags::LAST), venue_ts, now, body));
         }
-        missed
     }
 
     /// What was traded since the packet before, and the part of the count that is in doubt. A count that falls,
     /// or stands on another day, has begun anew: what it holds already is missing, not traded now.
-    fn grow(&mut self, time: Option<Nanos>, volume: Qty) -> (Option<Qty>, Option<(u64, u64, GapCause)>) {
+    fn grow(
+        &mut self,
+        time: Option<Nanos>,
+        volume: Qty,
+        hole: Option<GapCause>,
+    ) -> (Option<Qty>, Option<(u64, u64, GapCause)>) {
         let day = time.map(|time| time.plus(INDIA_OFFSET).raw().div_euclid(DAY));
         let is_new_day = day.is_some() && self.day.is_some() && day != self.day;
         self.day = day.or(self.day);
-        let hole = self.hole.take();
         let Some(before) = self.volume.replace(volume) else { return (None, None) };
         let begins_anew = is_new_day || volume < before;
         let from = if is_new_day { Qty::ZERO } else { before };
-        let missed = (volume != from && (begins_anew || hole.is_some())).then(|| {
+        // On another day the count says nothing of what was missed of the one before.
+        let is_odd = volume != from || (is_new_day && hole == Some(GapCause::Sequence));
+        let missed = (is_odd && (begins_anew || hole.is_some())).then(|| {
             (units(from).saturating_add(1), units(volume).saturating_add(1), hole.unwrap_or(GapCause::Sequence))
         });
         let grown = Qty::from_raw(volume.raw() - from.raw());

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use tidegate_core::{BarFlags, Bounds, Engine, INTERVALS, Market, Stamped};
 
 type Packet = super::Packet<10>;
 type Depth = super::Depth<10>;
@@ -122,14 +123,15 @@ fn what_was_traded_while_nobody_listened_is_counted_and_told() {
     stream.lose(&mut out);
     stream.lose(&mut out);
     let closed = |family| Input::State { id: InstrumentId(0), family, fact: Fact::Closed };
-    assert_eq!(gaps(&out), [(Family::Book, GapCause::Disconnected, 0, 0)]);
-    assert_eq!(out[1..], [closed(Family::Trades), closed(Family::Statistics)], "once");
+    let lost = |family| (family, GapCause::Disconnected, 0, 0);
+    assert_eq!(gaps(&out), [lost(Family::Book), lost(Family::Trades)]);
+    assert_eq!(out[2..], [closed(Family::Trades), closed(Family::Statistics)], "once");
     let back = push(&mut stream, &packet(NOW + 60, 100, 800));
     assert_eq!(trades(&back), [(Side::Bid, 100, 300)]);
     assert_eq!(gaps(&back), [(Family::Trades, GapCause::Disconnected, 501, 801)]);
     let trade = back.iter().position(|input| matches!(input, Input::Event(Event { body: Body::Trade { .. }, .. })));
     let gap = back.iter().position(|input| matches!(input, Input::Gap(_)));
-    assert!(trade < gap, "the gap marks the bar that took the jump");
+    assert!(gap < trade, "the gap marks the bar before the jump and the one that takes it");
     assert_eq!(gaps(&push(&mut stream, &packet(NOW + 61, 100, 801))), [], "once");
     stream.lose(&mut out);
     assert_eq!(gaps(&push(&mut stream, &packet(NOW + 62, 100, 801))), [], "nothing was traded meanwhile");
@@ -206,6 +208,122 @@ fn patience_doubles_to_its_bound_and_begins_anew() {
     patience.end();
     patience.start(Nanos::ZERO);
     assert_eq!(patience.deadline(), Some(seconds(10)));
+}
+
+const MINUTE: i64 = NOW / 60 * 60;
+
+/// An engine that hears of one instrument, from the start of a minute on.
+struct Bars {
+    engine: Engine,
+    stream: PacketStream,
+}
+
+impl Bars {
+    fn new(token: &str, stream: PacketStream) -> Bars {
+        let bounds = Bounds {
+            book_levels_max: 100,
+            bars_max: 100,
+            trades_max: 32,
+            instruments_max: 10,
+            stale_after: seconds(5),
+        };
+        let mut bars = Bars { engine: Engine::new(Market::new(bounds), 0, Nanos::ZERO), stream };
+        let instrument = crate::catalog::Catalog::default().kite(token, crate::Decimals { price: 2, qty: 0 });
+        bars.apply(0, &[Input::Define { id: InstrumentId(0), instrument: Box::new(instrument) }]);
+        bars
+    }
+
+    fn apply(&mut self, at: i64, inputs: &[Input]) {
+        for input in inputs {
+            self.engine.input(seconds(MINUTE + at), input, &mut |_: &Market, _: Stamped<'_>| {}).unwrap();
+        }
+    }
+
+    fn tell(&mut self, at: i64, packet: &Packet) {
+        let mut out = Vec::new();
+        self.stream.push(seconds(MINUTE + at), packet, &mut out);
+        self.apply(at, &out);
+    }
+
+    fn told(&mut self, at: i64, tell: impl FnOnce(&mut PacketStream, &mut Vec<Input>)) {
+        let mut out = Vec::new();
+        tell(&mut self.stream, &mut out);
+        self.apply(at, &out);
+    }
+
+    /// Minute, volume, and whether it says that it lacks trades.
+    fn minutes(&self) -> Vec<(i64, i128, bool)> {
+        let at = INTERVALS.iter().position(|it| it.name == "1m").unwrap();
+        let bars = self.engine.market().stream(InstrumentId(0)).unwrap().bars[at].iter();
+        bars.map(|bar| {
+            let minute = (bar.start.raw() / Nanos::SECOND.raw() - MINUTE) / 60;
+            (minute, bar.volume / 100_000_000, bar.flags.has(BarFlags::INCOMPLETE))
+        })
+        .collect()
+    }
+}
+
+/// Lost for two minutes: both sides lack trades, and the minutes without any bar lie between them.
+#[test]
+fn the_bars_at_both_ends_of_a_lost_connection_say_that_they_lack_trades() {
+    let mut bars = Bars::new("408065", stream());
+    let at = |at, volume| packet(MINUTE + at, 100, volume);
+    for (second, volume) in [(5, 500), (10, 510), (70, 520)] {
+        bars.tell(second, &at(second, volume));
+    }
+    bars.told(80, PacketStream::lose);
+    assert_eq!(bars.minutes(), [(0, 10, true), (1, 10, true)], "at once, and not when it is back");
+    for (second, volume) in [(190, 900), (250, 905)] {
+        bars.tell(second, &at(second, volume));
+    }
+    assert_eq!(bars.minutes(), [(0, 10, true), (1, 10, true), (3, 380, true), (4, 5, false)]);
+}
+
+#[test]
+fn the_bars_at_both_ends_of_a_hole_in_the_numbers_say_so_and_the_next_does_not() {
+    let mut bars = Bars::new("408065", stream());
+    let at = |at, volume| packet(MINUTE + at, 100, volume);
+    for (second, volume) in [(5, 500), (10, 510), (70, 520), (130, 530)] {
+        bars.tell(second, &at(second, volume));
+    }
+    bars.told(200, |stream, out| stream.skip(5, 9, out));
+    bars.tell(200, &at(200, 540));
+    bars.tell(250, &at(250, 545));
+    assert_eq!(bars.minutes(), [(0, 10, true), (1, 10, false), (2, 10, true), (3, 10, true), (4, 5, false)]);
+    // Nothing was traded in it: the day's volume says so.
+    bars.told(260, |stream, out| stream.skip(11, 14, out));
+    bars.tell(260, &at(260, 545));
+    bars.tell(310, &at(310, 546));
+    assert_eq!(bars.minutes()[4..], [(4, 5, false), (5, 1, false)]);
+}
+
+/// An index has no volume to tell what was missed: all that can be said is that something may be.
+#[test]
+fn the_bars_of_an_index_say_that_values_may_be_missing() {
+    for is_hole in [false, true] {
+        let mut bars = Bars::new("256265", PacketStream::new(InstrumentId(0), &[Family::Trades, Family::Statistics]));
+        let at = |at, last| Packet { time: Some(seconds(MINUTE + at)), last: Some(price(last)), ..Packet::EMPTY };
+        bars.tell(5, &at(5, 100));
+        bars.tell(70, &at(70, 101));
+        if is_hole {
+            bars.told(190, |stream, out| stream.skip(5, 9, out));
+        } else {
+            bars.told(80, PacketStream::lose);
+        }
+        bars.tell(190, &at(190, 150));
+        bars.tell(250, &at(250, 151));
+        assert_eq!(bars.minutes(), [(0, 0, true), (1, 0, true), (3, 0, true), (4, 0, false)], "hole: {is_hole}");
+    }
+}
+
+#[test]
+fn a_hole_that_another_day_follows_is_told_of_the_day_before() {
+    const MIDNIGHT: i64 = 1_625_509_800; // 2021-07-06 00:00 IST
+    let mut stream = stream();
+    push(&mut stream, &packet(MIDNIGHT - 1, 100, 500));
+    let mut out = Vec::new();
+    stream.skip(8, 11, &mut out);
+    assert_eq!(gaps(&push(&mut stream, &packet(MIDNIGHT, 100, 0))), [(Family::Trades, GapCause::Sequence, 1, 1)]);
 }
 
 proptest! {

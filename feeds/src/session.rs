@@ -132,6 +132,11 @@ pub trait Session: Send {
         true
     }
 
+    /// What the venue has refused since the last call, in its own words. A session asks again by itself.
+    fn take_refusal(&mut self) -> Option<String> {
+        None
+    }
+
     /// The market knows ever less of this book, or doubts it: a new snapshot is needed.
     fn handle_resnapshot(&mut self, id: InstrumentId);
 

@@ -25,6 +25,34 @@ pub enum Venue {
     Angel,
 }
 
+/// A symbol is not written as the venue writes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{symbol:?} is no symbol of this venue; write {hint}")]
+pub struct SpellingError {
+    /// What was given.
+    pub symbol: String,
+    /// What was probably meant.
+    pub hint: String,
+}
+
+/// Currencies in which Kraken's pairs are quoted, longer names before those that they end in.
+const KRAKEN_QUOTES: [&str; 11] = ["USDT", "USDC", "USD", "EUR", "GBP", "CHF", "CAD", "AUD", "JPY", "BTC", "ETH"];
+
+/// A pair with the venue's slash in capitals; tokenized shares alone end in a small `x` (`AAPLx/USD`).
+fn kraken_pair(symbol: &str) -> String {
+    let slashed = symbol.replace(['-', '_', ' '], "/");
+    let upper = slashed.to_uppercase();
+    let Some((base, quote)) = upper.split_once('/') else {
+        let quote = KRAKEN_QUOTES.into_iter().find(|quote| upper.len() > quote.len() && upper.ends_with(quote));
+        let base = quote.and_then(|quote| upper.strip_suffix(quote));
+        return base.zip(quote).map_or_else(|| "BTC/USD, say".to_owned(), |(base, quote)| format!("{base}/{quote}"));
+    };
+    let written = slashed.split('/').next().unwrap_or_default();
+    let is_share = written.ends_with('x') && written.chars().any(char::is_uppercase);
+    let base = base.strip_suffix('X').filter(|_| is_share).map_or(base.to_owned(), |base| format!("{base}x"));
+    format!("{base}/{quote}")
+}
+
 /// Where Angel One's stream is on its host.
 const ANGEL_PATH: &str = "/smart-stream";
 
@@ -122,6 +150,35 @@ impl Venue {
         }
     }
 
+    /// A symbol as this venue spells it, where no more than the case of letters is wrong.
+    ///
+    /// # Errors
+    /// [`SpellingError`] with what was probably meant: under any other name the venue's messages would find nobody.
+    pub fn spell(self, symbol: &str) -> Result<String, SpellingError> {
+        let wrong = |hint: String| SpellingError { symbol: symbol.to_owned(), hint };
+        // Our own keys begin with the market.
+        let bare = symbol.rsplit(':').next().unwrap_or_default();
+        match self {
+            Venue::Binance(_) => {
+                let spelled = bare.to_uppercase().replace(['/', '-', ' '], "");
+                if !spelled.is_empty() && spelled == symbol.to_uppercase() { Ok(spelled) } else { Err(wrong(spelled)) }
+            }
+            Venue::Kraken => {
+                let spelled = kraken_pair(bare);
+                let is_case_alone = spelled.to_uppercase() == symbol.to_uppercase();
+                let is_pair =
+                    spelled.split_once('/').is_some_and(|(base, quote)| !base.is_empty() && !quote.is_empty());
+                if is_pair && is_case_alone { Ok(spelled) } else { Err(wrong(spelled)) }
+            }
+            Venue::Kite if symbol.parse::<u32>().is_ok() => Ok(symbol.to_owned()),
+            Venue::Kite => Err(wrong("the number of an instrument_token, such as 408065".to_owned())),
+            Venue::Angel => match symbol.parse::<angel::codec::Token>() {
+                Ok(token) => Ok(token.to_string()),
+                Err(_) => Err(wrong("exchange type and token, such as 1:1594".to_owned())),
+            },
+        }
+    }
+
     /// What is known of one of its symbols, `seen` being the decimals on the wire.
     pub fn instrument(self, catalog: &Catalog, symbol: &str, seen: Decimals) -> Instrument {
         match self {
@@ -129,6 +186,53 @@ impl Venue {
             Venue::Kraken => catalog.kraken(symbol, seen),
             Venue::Kite => catalog.kite(symbol, seen),
             Venue::Angel => catalog.angel(symbol, seen),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_taken_in_the_venues_spelling_or_refused_with_it() {
+        let spot = Venue::Binance(Market::Spot);
+        for (venue, given, expect) in [
+            (spot, "BTCUSDT", Ok("BTCUSDT")),
+            (spot, "btcusdt", Ok("BTCUSDT")),
+            (spot, "BtcUsdt", Ok("BTCUSDT")),
+            (spot, "btc/usdt", Err("BTCUSDT")),
+            (spot, "BTC-USDT", Err("BTCUSDT")),
+            (spot, "BINANCE:BTCUSDT", Err("BTCUSDT")),
+            (spot, "币安人生usdt", Ok("币安人生USDT")),
+            (Venue::Binance(Market::CoinM), "btcusd_perp", Ok("BTCUSD_PERP")),
+            (Venue::Binance(Market::UsdM), "btcusdt_260327", Ok("BTCUSDT_260327")),
+            (Venue::Kraken, "BTC/USD", Ok("BTC/USD")),
+            (Venue::Kraken, "btc/usd", Ok("BTC/USD")),
+            (Venue::Kraken, "AAPLx/USD", Ok("AAPLx/USD")),
+            (Venue::Kraken, "avax/usd", Ok("AVAX/USD")),
+            (Venue::Kraken, "AVAX/USD", Ok("AVAX/USD")),
+            (Venue::Kraken, "BTC-USD", Err("BTC/USD")),
+            (Venue::Kraken, "btcusd", Err("BTC/USD")),
+            (Venue::Kraken, "ETHUSDT", Err("ETH/USDT")),
+            (Venue::Kraken, "KRAKEN:BTC/USD", Err("BTC/USD")),
+            (Venue::Kite, "408065", Ok("408065")),
+            (Venue::Angel, "1:1594", Ok("1:1594")),
+        ] {
+            let found = venue.spell(given);
+            let found = found.as_ref().map(String::as_str).map_err(|error| error.hint.as_str());
+            assert_eq!(found, expect, "{venue:?} {given}");
+        }
+        for (venue, given) in [
+            (spot, ""),
+            (Venue::Kraken, ""),
+            (Venue::Kraken, "/USD"),
+            (Venue::Kite, "NSE:INFY"),
+            (Venue::Kite, "infy"),
+            (Venue::Angel, "1594"),
+            (Venue::Angel, "NSE:INFY"),
+        ] {
+            assert!(venue.spell(given).is_err(), "{venue:?} {given}");
         }
     }
 }

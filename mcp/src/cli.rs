@@ -64,7 +64,7 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Ask what was recorded, in SQL: tables events, trades, bars.
+    /// Ask what was recorded, in SQL: tables events, trades, bars, holes.
     #[command(after_help = QUERIES)]
     Query(Query),
     /// Work with recorded data.

@@ -15,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    BOARD_LEVELS, Bar, BoardReader, Engine, Family, FlowReport, Instrument, InstrumentId, Known, Level, Nanos, Price,
-    Side, Snapshot, Stream, StreamState, Top, TradeSnapshot,
+    BOARD_LEVELS, Bar, BarSeries, BoardReader, Engine, Family, FlowReport, Instrument, InstrumentId, Known, Level,
+    Nanos, Price, Side, Snapshot, Stream, StreamState, Top, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
@@ -52,6 +52,8 @@ pub struct StatusView {
     pub resyncs: u64,
     /// Messages that could not be read.
     pub decode_errors: u64,
+    /// Messages about symbols that were not asked for.
+    pub unknown_symbols: u64,
     /// The recorder, where there is one.
     pub recorder: Option<RecorderView>,
     /// How long the stages of a live engine take.
@@ -151,6 +153,8 @@ pub struct BarsView {
     pub stamp: Stamp,
     /// State of its trades.
     pub trades: StreamState,
+    /// Trades may be missing since the newest bar.
+    pub is_doubtful: bool,
     /// Oldest first.
     pub bars: Vec<Bar>,
     /// When its last event arrived, in tape time.
@@ -320,6 +324,8 @@ pub struct Shown<'a> {
     pub playing: bool,
     /// Messages that could not be read.
     pub decode_errors: u64,
+    /// Messages about symbols that were not asked for.
+    pub unknown_symbols: u64,
     /// The recorder, where there is one.
     pub recorder: Option<RecorderReport>,
     /// How long the stages of a live engine take.
@@ -431,6 +437,7 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
         gaps: counters.gaps,
         resyncs: counters.resyncs,
         decode_errors: shown.decode_errors,
+        unknown_symbols: shown.unknown_symbols,
         recorder: shown.recorder.map(|report| RecorderView {
             written_seq: report.written_seq,
             longest_write_interval_ms: report.longest_write_interval_ms,
@@ -472,6 +479,7 @@ fn bars(stream: &Stream, stamp: Stamp, interval: usize) -> BarsView {
     BarsView {
         stamp,
         trades: stream.state(Family::Trades),
+        is_doubtful: stream.bars.get(interval).is_some_and(BarSeries::is_doubtful),
         bars: stream.bars.get(interval).into_iter().flat_map(|series| series.iter()).copied().collect(),
         last_event: stream.last_event_any(),
     }

@@ -24,6 +24,7 @@ pub mod engine;
 pub mod expressions;
 pub mod guard;
 pub mod history;
+pub mod holes;
 pub mod listen;
 pub mod live;
 pub mod logs;

@@ -3,9 +3,11 @@
 mod engine_thread;
 mod ring_sink;
 mod stages;
+mod troubles;
 
 pub use ring_sink::WhenFull;
 pub use stages::{Spread, StagesView};
+pub use troubles::Troubles;
 
 use crate::clock;
 use crate::config::Config;
@@ -29,7 +31,7 @@ use tidegate_core::{
 };
 use tidegate_feeds::credentials::Credentials;
 use tidegate_feeds::driver::{Driver, Request};
-use tidegate_feeds::link::{Budget, Link};
+use tidegate_feeds::link::{Budgets, Link};
 use tidegate_feeds::venue::Venue;
 use tidegate_history::tape::{Recorder, RecorderReport};
 use tokio::sync::{mpsc, oneshot};
@@ -60,6 +62,7 @@ pub struct Live {
     board: BoardReader,
     writer: BoardWriter,
     recorded_until: Option<Nanos>,
+    troubles: Troubles,
 }
 
 /// A live engine's thread.
@@ -125,7 +128,13 @@ impl Live {
         for (id, stream) in engine.market().streams() {
             directory.insert(id, (*stream.instrument).clone());
         }
-        Ok(Live { config, engine, watch, directory, board, writer: board_writer, recorded_until })
+        let troubles = Troubles::default();
+        Ok(Live { config, engine, watch, directory, board, writer: board_writer, recorded_until, troubles })
+    }
+
+    /// What is wrong with its connections, as long as they are.
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.clone()
     }
 
     /// The last price that was recorded of an instrument.
@@ -177,31 +186,32 @@ impl Live {
         let inlets = Inlets::new(rings, self.config.engine.batch_inputs_max.get());
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let _alive = alive;
-            let decode_errors = started.recv()?;
-            LiveEngine { engine, inlets, watch, board, resnapshots, firings, decode_errors, stages }.run(&questions)
+            let counts = started.recv()?;
+            LiveEngine { engine, inlets, watch, board, resnapshots, firings, counts, stages }.run(&questions)
         })?;
         client.wake(thread.thread().clone());
-        let mut decode_errors = Vec::new();
-        let mut budgets: Vec<(Venue, Arc<Mutex<Budget>>)> = Vec::new();
-        for joint in joints {
+        let mut counts = Vec::new();
+        let mut budgets: Vec<(Venue, Arc<Mutex<Budgets>>)> = Vec::new();
+        for (number, joint) in joints.into_iter().enumerate() {
             let venue = joint.connection.venue;
-            let connects = match budgets.iter().find(|(known, _)| *known == venue) {
+            let shared = match budgets.iter().find(|(known, _)| *known == venue) {
                 Some((_, budget)) => Arc::clone(budget),
-                None => Arc::new(Mutex::new(Budget::new(venue.limits().connects))),
+                None => Arc::new(Mutex::new(Budgets::new(&venue.limits()))),
             };
-            budgets.push((venue, Arc::clone(&connects)));
+            budgets.push((venue, Arc::clone(&shared)));
             let sink = RingSink::new(
                 joint.ring,
                 thread.thread().clone(),
                 Arc::clone(&self.directory),
                 joint.connection.when_full,
+                (self.troubles.clone(), number),
             );
-            decode_errors.push(sink.decode_errors());
+            counts.push(sink.counts());
             let session = match joint.connection.when_full {
                 WhenFull::Lose => venue.session(),
                 WhenFull::Wait => venue.session_of_recording(),
             };
-            let link = Link::new(session, venue.limits(), connects, random_seed()?);
+            let link = Link::new(session, venue.limits(), shared, random_seed()?);
             let endpoints = match &joint.connection.credentials {
                 Some(credentials) => credentials.endpoints()?,
                 None => {
@@ -211,7 +221,7 @@ impl Live {
             };
             tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
         }
-        start.send(decode_errors)?;
+        start.send(counts)?;
         tokio::spawn(routes.run(wanted));
         Ok(Running { thread, ended })
     }

@@ -140,7 +140,8 @@ fn engine(sheet: &mut Sheet<'_>, status: &StatusView) -> fmt::Result {
     sheet.count("trades", "Trades among them", status.trades)?;
     sheet.count("gaps", "Times that data was missing", status.gaps)?;
     sheet.count("resyncs", "Snapshots that healed a gap", status.resyncs)?;
-    sheet.count("decode_errors", "Messages that could not be read", status.decode_errors)
+    sheet.count("decode_errors", "Messages that could not be read", status.decode_errors)?;
+    sheet.count("unknown_symbols", "Messages about symbols that were not asked for", status.unknown_symbols)
 }
 
 fn feeds(sheet: &mut Sheet<'_>, feeds: &[FeedView], as_of: Nanos) -> fmt::Result {

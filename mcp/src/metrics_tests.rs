@@ -27,6 +27,7 @@ fn status(feeds: Vec<FeedView>) -> StatusView {
         gaps: 3,
         resyncs: 2,
         decode_errors: 1,
+        unknown_symbols: 4,
         recorder: Some(RecorderView { written_seq: 90, longest_write_interval_ms: 62, full: 1 }),
         stages: Some(StagesView { queued: spread, applied: spread, answered: spread }),
     }
@@ -51,6 +52,7 @@ fn everything_is_told_in_base_units() {
         "tidegate_gaps_total 3",
         "tidegate_resyncs_total 2",
         "tidegate_decode_errors_total 1",
+        "tidegate_unknown_symbols_total 4",
         "tidegate_streams{family=\"book\",state=\"live\"} 1",
         "tidegate_streams{family=\"book\",state=\"stale\"} 1",
         "tidegate_streams{family=\"trades\",state=\"live\"} 2",

@@ -11,6 +11,7 @@ use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
 use crate::history::HistoryReader;
 use crate::listen;
+use crate::live::Troubles;
 use crate::members::Members;
 use crate::metrics::{Metrics, scrape};
 use crate::same_version::same_version;
@@ -85,6 +86,8 @@ pub struct Facade {
     pub sessions: Arc<Sessions>,
     /// What was recorded, where there is a store.
     pub history: Option<HistoryReader>,
+    /// What is wrong with connections.
+    pub troubles: Troubles,
     /// Since when it answers.
     pub started: Instant,
     /// Who waits for what.
@@ -109,6 +112,7 @@ impl Facade {
             members,
             sessions,
             history: None,
+            troubles: Troubles::default(),
             started,
             waits,
             metrics,
@@ -120,6 +124,12 @@ impl Facade {
     #[must_use]
     pub fn with_history(self, history: HistoryReader) -> Facade {
         Facade { history: Some(history), ..self }
+    }
+
+    /// Tells what is wrong with connections too.
+    #[must_use]
+    pub fn with_troubles(self, troubles: Troubles) -> Facade {
+        Facade { troubles, ..self }
     }
 
     /// Counts an answer that was begun at `began`.

@@ -165,7 +165,12 @@ impl BarSeries {
             flags: BarFlags::default(),
         };
         if index < self.bars.len() {
-            // A bucket that had passed without a trade: it opens closed and already amended.
+            // A bucket that had passed without a trade: it opens closed and already amended. Amid a hole, whose ends
+            // bear the mark, it may lack others.
+            let lacks = |at: usize| self.bars.get(at).is_some_and(|bar| bar.flags.has(BarFlags::INCOMPLETE));
+            if index.checked_sub(1).is_some_and(lacks) && lacks(index) {
+                bar.flags.add(BarFlags::INCOMPLETE);
+            }
             bar.flags.add(BarFlags::CLOSED);
             bar.revision = 1;
         } else {
@@ -246,7 +251,7 @@ impl BarSeries {
     }
 
     /// True where trades may be missing since the newest bar.
-    pub(crate) fn is_doubtful(&self) -> bool {
+    pub fn is_doubtful(&self) -> bool {
         self.is_doubtful
     }
 
@@ -360,6 +365,11 @@ mod tests {
         push(&mut series, 2_100, 5, 1);
         push(&mut series, 7_000, 5, 1);
         assert_eq!(flags(&series)[4..], [true, true], "a late trade says nothing of where trading goes on");
+        push(&mut series, 3_500, 5, 1);
+        assert_eq!(flags(&series)[2..4], [true, true], "a late trade amid a hole is not all that was traded there");
+        push(&mut series, 9_000, 5, 1);
+        push(&mut series, 8_000, 5, 1);
+        assert_eq!(flags(&series)[6..], [true, false, false], "and one behind it is");
     }
 
     proptest! {

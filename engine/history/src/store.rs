@@ -42,7 +42,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::{StoreTable, StoredFile};
-use tidegate_core::{Bar, Bounds, Instrument, Interval, Nanos};
+use tidegate_core::{Bar, BarFlags, Bounds, Instrument, Interval, Nanos};
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads that run queries: whoever answers tools must not wait for them.
@@ -255,7 +255,7 @@ impl Store {
         self.change(|catalogue| catalogue.pasts.extend(added), |_| {})
     }
 
-    /// A moment of the store to query: tables `events`, `trades`, `bars`.
+    /// A moment of the store to query: tables `events`, `trades`, `bars`, `holes`.
     ///
     /// # Errors
     /// [`ParquetStoreError`] where the views cannot be planned.
@@ -270,6 +270,7 @@ impl Store {
             for view in VIEWS {
                 context.sql(view).await?;
             }
+            context.sql(&holes_view()).await?;
             Ok(())
         };
         views.await.map_err(|error| self.query_error(error))?;
@@ -367,6 +368,21 @@ const VIEWS: [&str; 2] = [
      from (select *, row_number() over (partition by symbol, source, \"interval\", ts order by seq desc) as stage \
      from bar_rows) where stage = 1",
 ];
+
+/// Times without any bar in which trades may have been missed: the bars at both ends say that they lack some.
+fn holes_view() -> String {
+    let spans = STORED.iter().map(|it| {
+        let seconds = it.span.raw() / Nanos::SECOND.raw();
+        format!("when '{}' then interval '{seconds} seconds' ", it.name)
+    });
+    let (spans, lacks) = (spans.collect::<String>(), BarFlags::INCOMPLETE.bits());
+    format!(
+        "create view holes as select symbol, source, \"interval\", after as ts, until from \
+         (select *, ts + case \"interval\" {spans} end as after, lead(ts) over pairs as until, lead(flags) over pairs as next_flags \
+         from bars window pairs as (partition by symbol, source, \"interval\" order by ts)) \
+         where flags & {lacks} <> 0 and next_flags & {lacks} <> 0 and until > after"
+    )
+}
 
 fn event_files(folder: &Path, catalogue: &Catalogue) -> Vec<StoredFile> {
     let parts = catalogue.parts.iter().map(|part| (part.path(folder), None, part.day));

@@ -2,7 +2,7 @@ use super::follower::Sizes;
 use super::*;
 use crate::tape::Recorder;
 use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tidegate_core::{
@@ -106,6 +106,33 @@ fn wait_for(store: &Store, seq: u64) {
     }
 }
 
+/// The holes of SQL are those that a look at each two neighbours among the engine's bars finds.
+fn check_holes(store: &Store, engine: &Engine) -> usize {
+    let mut expect = BTreeSet::new();
+    for (_, stream) in engine.market().streams() {
+        for (interval, series) in INTERVALS.iter().zip(&stream.bars).skip(1) {
+            let bars: Vec<&Bar> = series.iter().collect();
+            for pair in bars.windows(2) {
+                let (after, until) = (pair[0].start.plus(interval.span), pair[1].start);
+                if after < until && pair.iter().all(|bar| bar.flags.has(BarFlags::INCOMPLETE)) {
+                    let names = [&stream.instrument.key, &stream.instrument.source, interval.name];
+                    expect.insert((names.map(str::to_owned), after.raw(), until.raw()));
+                }
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    for batch in query(store, "select symbol, source, \"interval\", ts, until from holes") {
+        let at = |column: usize, row| batch.column(column).as_primitive::<TimestampNanosecondType>().value(row);
+        for row in 0..batch.num_rows() {
+            let names = [0, 1, 2].map(|column| bar_rows::name(&batch, column, row).to_owned());
+            assert!(found.insert((names, at(3, row), at(4, row))), "told twice");
+        }
+    }
+    assert_eq!(found, expect);
+    found.len()
+}
+
 fn check_bars(store: &Store, engine: &Engine) -> usize {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut compared = 0;
@@ -151,7 +178,8 @@ fn every_input_is_seen_once_while_tail_recent_files_and_days_change() {
     assert_eq!(census(&store), [last as i64, last as i64, 1, last as i64]);
     let extent = store.extent();
     assert!(extent.days >= 2, "{extent:?}");
-    let bars = check_bars(&store, &market.engine);
+    let (bars, holes) = (check_bars(&store, &market.engine), check_holes(&store, &market.engine));
+    assert!(holes > 0);
     follower.finish().unwrap();
     assert_eq!(store.extent().hot_rows, 0, "everything is in files");
     assert_eq!(census(&store), [last as i64, last as i64, 1, last as i64]);
@@ -164,7 +192,7 @@ fn every_input_is_seen_once_while_tail_recent_files_and_days_change() {
         count as u64,
         market.engine.market().stream(InstrumentId(2)).unwrap().bars[8].iter().map(|bar| bar.trades).sum::<u64>()
     );
-    println!("{last} inputs, {censuses} censuses while they came, {bars} bars equal to the engine's");
+    println!("{last} inputs, {censuses} censuses while they came, {bars} bars and {holes} holes equal to the engine's");
 }
 
 #[test]

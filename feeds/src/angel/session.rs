@@ -61,6 +61,8 @@ pub struct AngelSession {
     pong_by: Option<Nanos>,
     patience: Patience,
     now: Nanos,
+    /// What the venue has refused, in its own words.
+    refusal: Option<String>,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,7 @@ impl AngelSession {
             pong_by: None,
             patience: Patience::NONE,
             now: Nanos::ZERO,
+            refusal: None,
         }
     }
 
@@ -147,6 +150,7 @@ impl AngelSession {
                 Ok(())
             }
             Ok(Text::Error { code, message }) => {
+                self.refusal = Some(format!("{code} {message}"));
                 Err(FrameError::Decode(Refused { code: code.into_owned(), message: message.into_owned() }.into()))
             }
             Err(error) => Err(FrameError::Decode(error.into())),
@@ -257,6 +261,10 @@ impl Session for AngelSession {
 
     fn next_timeout(&self) -> Option<Nanos> {
         [self.ping_at, self.pong_by, self.patience.deadline()].into_iter().flatten().min()
+    }
+
+    fn take_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
     }
 
     /// The next packet brings the whole visible book.

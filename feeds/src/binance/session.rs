@@ -33,6 +33,8 @@ pub struct BinanceSession {
     requests: Requests,
     /// When a message arrived last, or the connection was opened; `None` while there is none.
     heard: Option<Nanos>,
+    /// What the venue has refused, in its own words.
+    refusal: Option<String>,
     /// Its snapshots were asked for by somebody else, with a depth that is not known.
     is_of_recording: bool,
 }
@@ -110,6 +112,10 @@ impl Session for BinanceSession {
         self.requests.next_deadline().is_none()
     }
 
+    fn take_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
+    }
+
     fn handle_resnapshot(&mut self, id: InstrumentId) {
         if let Some((name, symbol)) = self.symbols.iter_mut().find(|(_, symbol)| symbol.id == id)
             && symbol.refresh()
@@ -134,6 +140,7 @@ impl BinanceSession {
             actions: VecDeque::new(),
             requests: Requests::default(),
             heard: None,
+            refusal: None,
             is_of_recording: false,
         }
     }
@@ -161,7 +168,7 @@ impl BinanceSession {
             }
             Some(control::Message::Answer { id, error: Some(error) }) => {
                 // Asked again when the answer is overdue: an endless quarrel helps nobody.
-                tracing::warn!("{} refuses request {id}: {error}", self.market.prefix());
+                self.refusal = Some(format!("request {id}: {error}"));
                 Ok(())
             }
             Some(control::Message::Shutdown) => {

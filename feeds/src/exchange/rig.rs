@@ -5,7 +5,7 @@ use super::market::{Listed, Settings, SimExchange, listed};
 use super::{angel, kraken};
 use crate::driver::{Driver, Request, Sink};
 use crate::kraken::book::CHECKED_LEVELS;
-use crate::link::{Budget, Link, LinkCounters};
+use crate::link::{Budgets, Link, LinkCounters};
 use crate::sim::{self, Output, SimMarket, Universe, What};
 use crate::venue::Venue;
 use std::collections::BTreeMap;
@@ -219,8 +219,8 @@ impl Rig {
 
     /// An engine that follows `keys`, numbered in this order, at this venue.
     pub async fn follow_at<const TEST: usize>(&self, venue: Venue, keys: &[&str]) -> Follower {
-        let connects = Arc::new(Mutex::new(Budget::new(venue.limits().connects)));
-        let link = Link::new(venue.session(), venue.limits(), connects, 1);
+        let budgets = Arc::new(Mutex::new(Budgets::new(&venue.limits())));
+        let link = Link::new(venue.session(), venue.limits(), budgets, 1);
         let endpoints = venue.endpoints(Some(&self.address)).unwrap();
         let seen = Arc::new(Mutex::new(Seen {
             engine: Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO),

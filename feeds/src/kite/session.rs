@@ -42,6 +42,8 @@ pub struct KiteSession {
     silent_at: Option<Nanos>,
     patience: Patience,
     now: Nanos,
+    /// What the venue has refused, in its own words.
+    refusal: Option<String>,
 }
 
 impl KiteSession {
@@ -56,6 +58,7 @@ impl KiteSession {
             silent_at: None,
             patience: Patience::NONE,
             now: Nanos::ZERO,
+            refusal: None,
         }
     }
 
@@ -99,10 +102,13 @@ impl KiteSession {
         first.map_or(Ok(()), |first| Err(FrameError::Partial { count, first }))
     }
 
-    fn handle_text(&self, text: &[u8]) -> Result<(), FrameError> {
+    fn handle_text(&mut self, text: &[u8]) -> Result<(), FrameError> {
         match codec::decode_text(text) {
             Ok(Text::Other) => Ok(()),
-            Ok(Text::Error(message)) => Err(FrameError::Decode(Refused(message.into_owned()).into())),
+            Ok(Text::Error(message)) => {
+                self.refusal = Some(message.to_string());
+                Err(FrameError::Decode(Refused(message.into_owned()).into()))
+            }
             Err(error) => Err(FrameError::Decode(error.into())),
         }
     }
@@ -194,6 +200,10 @@ impl Session for KiteSession {
 
     fn next_timeout(&self) -> Option<Nanos> {
         self.silent_at.into_iter().chain(self.patience.deadline()).min()
+    }
+
+    fn take_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
     }
 
     /// The next packet brings the whole visible book.

@@ -60,6 +60,8 @@ pub struct KrakenSession {
     requests: u64,
     buffers: Buffers,
     actions: VecDeque<Action>,
+    /// What the venue has refused.
+    refusal: Option<String>,
 }
 
 impl KrakenSession {
@@ -73,6 +75,7 @@ impl KrakenSession {
             requests: 0,
             buffers: Buffers::default(),
             actions: VecDeque::new(),
+            refusal: None,
         }
     }
 
@@ -155,12 +158,14 @@ impl KrakenSession {
     }
 
     fn handle_answer(&mut self, request: Option<u64>, is_ok: bool, out: &mut Vec<Input>) {
-        for symbol in self.symbols.values_mut() {
+        for (name, symbol) in &mut self.symbols {
             let Some(asked) = symbol.subscriptions.iter_mut().find(|it| it.is_asked_by(request)) else { continue };
             asked.answer(is_ok);
             let channel = asked.channel;
             if is_ok {
                 symbol.confirm(channel, out);
+            } else {
+                self.refusal = Some(format!("{} of {name}", channel.family().name()));
             }
             return;
         }
@@ -284,6 +289,10 @@ impl Session for KrakenSession {
             let name = name.clone();
             self.ask(&name, Channel::Book, heard);
         }
+    }
+
+    fn take_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
     }
 
     fn poll_action(&mut self) -> Option<Action> {

@@ -1,5 +1,6 @@
 //! What a venue allows in a span of time, counted exactly.
 
+use super::Limits;
 use std::collections::VecDeque;
 use tidegate_core::Nanos;
 
@@ -17,12 +18,35 @@ pub struct Rate {
 pub struct Budget {
     rate: Rate,
     taken: VecDeque<Nanos>,
+    /// Nothing is taken before: the venue's own word.
+    held_until: Nanos,
+}
+
+/// What all connections to a venue share, as it counts by address.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    /// Attempts to connect.
+    pub connects: Budget,
+    /// Snapshots fetched.
+    pub snapshots: Budget,
+}
+
+impl Budgets {
+    /// Nothing taken yet of what `limits` allow.
+    pub fn new(limits: &Limits) -> Budgets {
+        Budgets { connects: Budget::new(limits.connects), snapshots: Budget::new(limits.snapshots) }
+    }
 }
 
 impl Budget {
     /// Nothing taken yet.
     pub fn new(rate: Rate) -> Budget {
-        Budget { rate, taken: VecDeque::new() }
+        Budget { rate, taken: VecDeque::new(), held_until: Nanos::new(i64::MIN) }
+    }
+
+    /// Nothing more is to be had before `until`, whoever asks.
+    pub fn hold(&mut self, until: Nanos) {
+        self.held_until = self.held_until.max(until);
     }
 
     /// Takes one at `now`.
@@ -30,6 +54,9 @@ impl Budget {
     /// # Errors
     /// When there is one again.
     pub fn take(&mut self, now: Nanos) -> Result<(), Nanos> {
+        if now < self.held_until {
+            return Err(self.held_until);
+        }
         while self.taken.front().is_some_and(|&oldest| oldest.plus(self.rate.span) <= now) {
             self.taken.pop_front();
         }
@@ -47,6 +74,18 @@ impl Budget {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_held_is_not_to_be_had_and_no_later_word_shortens_it() {
+        let mut budget = Budget::new(Rate { count: 5, span: Nanos::new(100) });
+        assert_eq!(budget.take(Nanos::new(1)), Ok(()));
+        budget.hold(Nanos::new(500));
+        budget.hold(Nanos::new(300));
+        for now in [2, 299, 300, 499] {
+            assert_eq!(budget.take(Nanos::new(now)), Err(Nanos::new(500)), "at {now}");
+        }
+        assert_eq!(budget.take(Nanos::new(500)), Ok(()));
+    }
 
     proptest! {
         #[test]

@@ -111,6 +111,7 @@ impl Protocol for Binance {
     const BEAT: Nanos = Nanos::new(20 * Nanos::SECOND.raw());
     const HAS_TRADE_IDS: bool = true;
     const SYMBOLS: usize = NAMES.len();
+    const SILENCE_FACTOR: i64 = 1;
 
     fn new(seed: u64) -> Binance {
         let listed = (0..NAMES.len() as u64).map(|at| Truth::new(seed * 7 + at)).map(|truth| {
@@ -207,7 +208,7 @@ impl Protocol for Binance {
         Some(Frame::Text(r#"{"e":"serverShutdown","E":1}"#.to_owned()))
     }
 
-    fn note_losses(&mut self, inputs: &[Input]) {
+    fn note_losses(&mut self, inputs: &[Input], _: &Market) {
         for input in inputs {
             if let Input::Gap(gap) = input
                 && gap.family == Family::Book

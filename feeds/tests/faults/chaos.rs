@@ -30,6 +30,8 @@ pub enum Fault {
     LateSnapshot,
     OldSnapshot,
     NoSnapshot,
+    /// Instead of a snapshot the venue says that nobody may come again for a while.
+    Ban,
     /// Our own clock jumps.
     ClockJump,
     /// The engine doubts a book, and asks for another snapshot.
@@ -37,7 +39,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 20] = [
+    pub const ALL: [Fault; 21] = [
         Fault::Drop,
         Fault::Duplicate,
         Fault::Reorder,
@@ -56,6 +58,7 @@ impl Fault {
         Fault::LateSnapshot,
         Fault::OldSnapshot,
         Fault::NoSnapshot,
+        Fault::Ban,
         Fault::ClockJump,
         Fault::Resnapshot,
     ];

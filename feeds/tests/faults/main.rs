@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_types, reason = "connections share budgets; the engine path is not here")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test, all of it")]
 
+mod bars;
 mod binance;
 #[path = "../../../tests/cases.rs"]
 mod cases;
@@ -32,6 +33,7 @@ fn chaos(seed: u64) -> Plan {
         pace: millis(60),
         faults_every: Some(millis(2 * SECOND)),
         life_max: None,
+        stale_after: millis(10 * SECOND),
     }
 }
 
@@ -66,8 +68,8 @@ fn faults<P: Protocol>(name: &str, rolls_over: bool) {
     println!("{name}: {seeds} seeds, {struck} faults {hits:?}");
     println!(
         "{name}: {connects} connects, {losses} losses; gaps found {:?}; {} trades, {} in gaps, 0 lost or doubled without; \
-         {} live books, 0 wrong; {} events at receive time",
-        tally.gaps, tally.trades, tally.trades_in_gaps, tally.books, tally.times_received
+         {} live books, 0 wrong, 0 without a connection; {} stale; {} events at receive time",
+        tally.gaps, tally.trades, tally.trades_in_gaps, tally.books, tally.stale, tally.times_received
     );
     println!(
         "{name}: {} resyncs, p50 {} ms, p99 {p99} ms; {} hit by a second fault, p50 {} ms, p99 {} ms; \
@@ -101,7 +103,8 @@ fn no_faults<P: Protocol>(name: &str) {
 fn quiet<P: Protocol>(name: &str) {
     let hours = 6;
     let pace = millis(600 * SECOND);
-    let plan = Plan { faults_every: None, calm_for: millis(hours * 3_600 * SECOND), pace, ..chaos(1) };
+    let calm_for = millis(hours * 3_600 * SECOND);
+    let plan = Plan { faults_every: None, calm_for, pace, stale_after: calm_for.plus(calm_for), ..chaos(1) };
     let world = run::<P>(plan);
     assert_eq!((&world.oracle.tally.gaps, world.counters().losses), (&BTreeMap::new(), 0));
     assert!(world.pings >= hours as u64 * 200, "the link says nothing: {} pings", world.pings);

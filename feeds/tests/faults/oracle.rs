@@ -1,20 +1,21 @@
 //! What holds of every venue: trades once or a gap, times that can be, books that come back.
 
+use crate::bars::Bars;
 use crate::protocol::Protocol;
 use std::collections::BTreeMap;
-use tidegate_core::{Body, Fact, Family, Flags, Gap, GapCause, Input, InstrumentId, Market, Nanos, StreamState};
+use tidegate_core::{Body, Engine, Fact, Family, Flags, Gap, Input, InstrumentId, Nanos, StreamState};
 
 const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Stream {
     last_trade: Option<u64>,
+    /// Which bars have to say that trades may be missing, where the venue proves its trades.
+    bars: Bars,
     /// A gap of trades that was told and that no trade has followed yet.
     told: Option<(u64, u64)>,
     /// Since when the book has been lost, and whether a fault has hit its recovery.
     lost: Option<(Nanos, bool)>,
-    /// Whether the latest time of this connection could be believed; `None` before the first.
-    is_timed: Option<bool>,
     /// This connection has said what the best levels are.
     is_quoted: bool,
 }
@@ -28,6 +29,8 @@ pub struct Tally {
     /// Books checked against the truth while live.
     pub books: u64,
     pub times_received: u64,
+    /// Looks at books that were stale.
+    pub stale: u64,
     /// How long recoveries took that no second fault hit, and that one did.
     pub resyncs: Vec<Nanos>,
     pub disturbed: Vec<Nanos>,
@@ -35,14 +38,29 @@ pub struct Tally {
     pub mutes: Vec<Nanos>,
 }
 
+/// What the link has learnt at a moment, applied already.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    pub now: Nanos,
+    /// Our clock.
+    pub clock: Nanos,
+    pub inputs: &'a [Input],
+    pub engine: &'a Engine,
+    /// A socket is open at both ends, and what the venue says on it arrives.
+    pub is_connected: bool,
+}
+
 pub struct Oracle {
     streams: Vec<Stream>,
+    /// The venue lets nobody fetch anything: a recovery that begins now is not a plain one.
+    pub is_banned: bool,
     pub tally: Tally,
 }
 
 impl Oracle {
     pub fn new(symbols: usize) -> Oracle {
-        Oracle { streams: vec![Stream::default(); symbols], tally: Tally::default() }
+        let stream = Stream { last_trade: None, bars: Bars::new(), told: None, lost: None, is_quoted: false };
+        Oracle { streams: vec![stream; symbols], is_banned: false, tally: Tally::default() }
     }
 
     /// A fault strikes: a recovery that is under way is not a plain one.
@@ -58,7 +76,7 @@ impl Oracle {
     pub fn note_open(&mut self, now: Nanos) {
         for stream in &mut self.streams {
             if let Some((since, is_disturbed)) = &mut stream.lost {
-                (*since, *is_disturbed) = (now, false);
+                (*since, *is_disturbed) = (now, self.is_banned);
             }
         }
     }
@@ -68,13 +86,15 @@ impl Oracle {
     }
 
     /// Judges what the link has learnt, in the order in which it was applied.
-    pub fn take<P: Protocol>(&mut self, now: Nanos, clock: Nanos, inputs: &[Input], market: &Market, venue: &P) {
+    pub fn take<P: Protocol>(&mut self, seen: Seen<'_>, venue: &P) {
+        let Seen { now, clock, inputs, engine, is_connected } = seen;
+        let market = engine.market();
+        let silence_max = market.bounds().stale_after.raw() * P::SILENCE_FACTOR;
         for input in inputs {
             match input {
                 Input::Gap(gap) => self.take_gap::<P>(now, gap),
                 Input::State { id, fact: Fact::Closed, .. } => {
-                    let stream = &mut self.streams[id.index()];
-                    (stream.is_timed, stream.is_quoted) = (None, false);
+                    self.streams[id.index()].is_quoted = false;
                 }
                 Input::Event(event) => {
                     self.streams[event.id.index()].is_quoted |= matches!(event.body, Body::Quote { .. });
@@ -90,12 +110,21 @@ impl Oracle {
         }
         for (at, stream) in self.streams.iter_mut().enumerate() {
             let Some(state) = market.stream(InstrumentId(at as u32)) else { continue };
+            if P::HAS_TRADE_IDS {
+                stream.bars.check(state);
+            }
             let shows_quote = state.state(Family::Quotes) == StreamState::Live && state.quote.is_some();
             assert!(stream.is_quoted || !shows_quote, "a live quote of a connection that is gone");
-            self.tally.books += u64::from(!inputs.is_empty() && state.state(Family::Book) == StreamState::Live);
-            if state.state(Family::Book) == StreamState::Live
-                && let Some((since, is_disturbed)) = stream.lost.take()
-            {
+            let book = state.state(Family::Book);
+            self.tally.stale += u64::from(book == StreamState::Stale);
+            if book != StreamState::Live {
+                continue;
+            }
+            let silent = engine.ts().since(state.last_event[0].unwrap()).raw();
+            assert!(silent < silence_max, "a live book has been silent for {silent} ns");
+            self.tally.books += u64::from(!inputs.is_empty());
+            // Without a connection no book is back, whatever shows.
+            if let Some((since, is_disturbed)) = stream.lost.take_if(|_| is_connected) {
                 let took = if is_disturbed { &mut self.tally.disturbed } else { &mut self.tally.resyncs };
                 took.push(now.since(since));
             }
@@ -107,10 +136,7 @@ impl Oracle {
         let stream = &mut self.streams[gap.id.unwrap().index()];
         match gap.family {
             Family::Book => {
-                stream.lost = Some((now, false));
-                if gap.cause == GapCause::Disconnected {
-                    stream.is_timed = None;
-                }
+                stream.lost = Some((now, self.is_banned));
             }
             Family::Trades if P::HAS_TRADE_IDS => {
                 assert_eq!(stream.told, None, "a gap of trades told twice");
@@ -128,7 +154,11 @@ impl Oracle {
             let missing = (trade > last + 1).then_some((last + 1, trade));
             assert_eq!(told, missing, "trade {trade} after {last}: what is missing, and what was told");
             self.tally.trades_in_gaps += trade - last - 1;
+            if missing.is_some() {
+                stream.bars.lose();
+            }
         }
+        stream.bars.trade(event.venue_ts);
         stream.last_trade = Some(trade);
         self.tally.trades += 1;
         let scale = P::scale();
@@ -142,17 +172,15 @@ impl Oracle {
         assert_eq!(event.body, expect);
     }
 
-    /// A day is the bound. What is wrong from a connection's first message on cannot be told from a capture.
+    /// A day is the bound, from a connection's first message on.
     fn take_time(&mut self, clock: Nanos, event: &tidegate_core::Event) {
-        let stream = &mut self.streams[event.id.index()];
         if event.flags.has(Flags::TIME_RECEIVED) {
             assert_eq!(event.venue_ts, event.receive_ts);
             self.tally.times_received += 1;
             return;
         }
         let is_sane = event.venue_ts.plus(DAY) >= clock && event.venue_ts <= clock.plus(DAY);
-        assert!(is_sane || stream.is_timed != Some(true), "{} was believed at {clock}", event.venue_ts);
-        stream.is_timed = Some(is_sane);
+        assert!(is_sane, "{} was believed at {clock}", event.venue_ts);
     }
 
     /// Every trade was delivered or told as missing.
@@ -174,6 +202,7 @@ impl Tally {
         self.trades += other.trades;
         self.trades_in_gaps += other.trades_in_gaps;
         self.books += other.books;
+        self.stale += other.stale;
         self.times_received += other.times_received;
         self.resyncs.extend(other.resyncs);
         self.disturbed.extend(other.disturbed);

@@ -1,9 +1,12 @@
 //! The two Indian brokers: each packet is a whole book and the totals of the day. Angel numbers its packets.
 
+use crate::bars::Bars;
 use crate::protocol::{Delivery, Frame, Message, Protocol};
 use crate::truth::{Levels, Scale, Truth};
 use std::collections::{BTreeMap, BTreeSet};
-use tidegate_core::{Body, Family, Flags, GapCause, Input, Instrument, InstrumentId, Market, Nanos, Side, StreamState};
+use tidegate_core::{
+    Body, Family, Flags, GapCause, Input, Instrument, InstrumentId, Market, Nanos, Price, Side, StreamState,
+};
 use tidegate_feeds::angel::{self, AngelSession};
 use tidegate_feeds::catalog::Catalog;
 use tidegate_feeds::kite::{self, KiteSession};
@@ -29,12 +32,20 @@ pub struct Note {
 }
 
 /// What the packets that were delivered must have come to, one after the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Twin {
     volume: Option<i64>,
     number: Option<u64>,
     has_hole: bool,
-    is_timed: bool,
+    bars: Bars,
+}
+
+/// What a packet came to, apart from its book and totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Gap(Family, u64, u64),
+    /// Price and quantity of a derived trade.
+    Trade(Price, i64),
 }
 
 struct Listed {
@@ -126,7 +137,7 @@ impl<const NUMBERED: bool> Protocol for Broker<NUMBERED> {
         let listed = (0..2).map(|at| (at, Truth::new(seed * 13 + at as u64))).map(|(symbol, truth)| Listed {
             latest: note(symbol, 1, crate::world::START, &truth),
             truth,
-            twin: Twin::default(),
+            twin: Twin { volume: None, number: None, has_hole: false, bars: Bars::new() },
         });
         Broker { listed: listed.collect(), connections: BTreeMap::new(), is_wrong_time: false }
     }
@@ -210,59 +221,67 @@ impl<const NUMBERED: bool> Protocol for Broker<NUMBERED> {
         self.connections.remove(&connection);
     }
 
-    /// A first time is believed whatever it is: see the session's clock.
     fn spoil_time(&mut self, is_wrong: bool) -> bool {
-        self.is_wrong_time = is_wrong && self.listed.iter().all(|listed| listed.twin.is_timed);
-        self.is_wrong_time
+        self.is_wrong_time = is_wrong;
+        true
     }
 
-    fn note_losses(&mut self, inputs: &[Input]) {
+    /// From the loss on the bar that was being made may lack trades, and says so at once.
+    fn note_losses(&mut self, inputs: &[Input], market: &Market) {
         for input in inputs {
             if let Input::Gap(gap) = input
                 && (gap.family, gap.cause) == (Family::Book, GapCause::Disconnected)
             {
-                let twin = &mut self.listed[gap.id.unwrap().index()].twin;
-                *twin = Twin { volume: twin.volume, has_hole: true, ..Twin::default() };
+                let id = gap.id.unwrap();
+                let twin = &mut self.listed[id.index()].twin;
+                (twin.number, twin.has_hole) = (None, true);
+                twin.bars.lose();
+                twin.bars.check(market.stream(id).unwrap());
             }
         }
     }
 
-    /// The book is that of the packet; what was traded since the one before is told once, and as in doubt where
-    /// something may be missing.
+    /// The book is that of the packet; what was traded since the one before is told once, and before it as in doubt
+    /// where something may be missing.
     fn judge(&mut self, delivery: &Delivery<'_, Note>) {
         let Note { symbol, number, last, volume, ref book, .. } = *delivery.note;
         let id = InstrumentId(symbol as u32);
+        let stream = delivery.market.stream(id).unwrap();
         let twin = &mut self.listed[symbol].twin;
         let is_old = NUMBERED && twin.number.is_some_and(|before| number <= before);
         if is_old {
             return assert_eq!(delivery.inputs, [], "packet {number} is no news");
         }
-        let mut gaps = Vec::new();
+        let mut expect = Vec::new();
         if let Some(before) = twin.number.filter(|&before| NUMBERED && number > before + 1) {
-            gaps.push((Family::Book, before + 1, number));
+            expect.push(Told::Gap(Family::Book, before + 1, number));
             twin.has_hole = true;
         }
         let before = twin.volume.replace(volume);
-        let grown = before.filter(|&before| volume > before).map(|before| (SCALE.price(last), volume - before));
-        let in_doubt = before.filter(|&before| volume < before || (twin.has_hole && volume != before));
-        gaps.extend(in_doubt.map(|before| (Family::Trades, before as u64 + 1, volume as u64 + 1)));
-        *twin = Twin { number: Some(number), has_hole: false, is_timed: true, ..*twin };
-        let mut trades = Vec::new();
-        let mut seen = Vec::new();
+        if let Some(before) = before.filter(|&before| volume < before || (twin.has_hole && volume != before)) {
+            expect.push(Told::Gap(Family::Trades, before as u64 + 1, volume as u64 + 1));
+            twin.bars.lose();
+        }
+        if let Some(before) = before.filter(|&before| volume > before) {
+            expect.push(Told::Trade(SCALE.price(last), volume - before));
+        }
+        (twin.number, twin.has_hole) = (Some(number), false);
+        let mut told = Vec::new();
         for input in delivery.inputs {
             match input {
-                Input::Gap(gap) => seen.push((gap.family, gap.from, gap.to)),
+                Input::Gap(gap) => told.push(Told::Gap(gap.family, gap.from, gap.to)),
                 Input::Event(event) => {
                     if let Body::Trade { price, qty, .. } = event.body {
                         assert!(event.flags.has(Flags::DERIVED));
-                        trades.push((price, qty.raw() / SCALE.lot));
+                        told.push(Told::Trade(price, qty.raw() / SCALE.lot));
+                        twin.bars.trade(event.venue_ts);
                     }
                 }
                 _ => {}
             }
         }
-        assert_eq!((seen, trades), (gaps, grown.into_iter().collect()), "packet {number}");
-        let stream = delivery.market.stream(id).unwrap();
+        assert_eq!(told, expect, "packet {number}");
+        twin.bars.check(stream);
         assert_eq!(stream.state(Family::Book), StreamState::Live);
         for (side, expect) in Side::BOTH.into_iter().zip(book) {
             let expect: Vec<_> = expect.iter().map(|&(price, qty)| (SCALE.price(price), SCALE.qty(qty))).collect();

@@ -42,6 +42,8 @@ pub trait Protocol: Sized {
     /// The venue proves its trades by numbers.
     const HAS_TRADE_IDS: bool;
     const SYMBOLS: usize;
+    /// A venue that shows its best levels alone may be silent for so many times longer than others.
+    const SILENCE_FACTOR: i64 = 12;
 
     fn new(seed: u64) -> Self;
     fn session() -> Box<dyn Session>;
@@ -69,7 +71,7 @@ pub trait Protocol: Sized {
         None
     }
     /// Takes note of what the link has told of losses, whatever brought them.
-    fn note_losses(&mut self, _inputs: &[Input]) {}
+    fn note_losses(&mut self, _inputs: &[Input], _market: &Market) {}
     /// What one delivered message must have come to.
     fn judge(&mut self, delivery: &Delivery<'_, Self::Note>);
     /// The book of a symbol, where it is live, is the truth that it claims to be.

@@ -1,16 +1,16 @@
 //! One link, its venue and the wire between them in virtual time: one queue of events, one seed.
 
 use crate::chaos::{Chaos, Fault};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Seen};
 use crate::protocol::{Delivery, Frame, Message, Protocol};
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex};
-use tidegate_core::{Bounds, Effect, Engine, Input, InstrumentId, Market, Nanos};
+use tidegate_core::{Bounds, Effect, Engine, Family, Input, InstrumentId, Market, Nanos, StreamState};
 use tidegate_feeds::Payload;
-use tidegate_feeds::link::{Budget, Io, Limits, Link, LinkCounters};
+use tidegate_feeds::link::{Answer, Budgets, Io, Limits, Link, LinkCounters};
 
 /// Friday 2026-11-20, 10:00 in India: no day ends while a seed runs.
 pub const START: Nanos = Nanos::new(1_795_149_000 * Nanos::SECOND.raw());
@@ -31,6 +31,8 @@ pub struct Plan {
     pub faults_every: Option<Nanos>,
     /// How long the venue lets a connection live.
     pub life_max: Option<Nanos>,
+    /// How long a book may be silent and still be shown as live.
+    pub stale_after: Nanos,
 }
 
 enum Event<N> {
@@ -45,8 +47,18 @@ enum Event<N> {
     Pinged(u64),
     Pong(u64),
     Deliver(Message<N>),
-    Fetched(String, Option<String>),
+    Fetched(u64, String, Fetched),
 }
+
+/// What came of a fetch.
+enum Fetched {
+    Body(String),
+    Failed,
+    Banned,
+}
+
+/// How long a ban lasts.
+const BAN: Nanos = Nanos::new(3 * Nanos::SECOND.raw());
 
 /// One socket as the world knows it.
 pub struct Wire {
@@ -83,25 +95,27 @@ pub struct World<P: Protocol> {
     held: Option<(Message<P::Note>, u8)>,
     /// Pings that reached the venue.
     pub pings: u64,
+    /// By our clock.
+    banned_until: Nanos,
 }
 
 impl<P: Protocol> World<P> {
     pub fn new(plan: Plan) -> World<P> {
         let limits = Limits { life_max: plan.life_max, ..P::LIMITS };
-        let connects = Arc::new(Mutex::new(Budget::new(limits.connects)));
+        let budgets = Arc::new(Mutex::new(Budgets::new(&limits)));
         let bounds = Bounds {
             book_levels_max: 2_000,
             bars_max: 4,
             trades_max: 32,
             instruments_max: 8,
-            stale_after: Nanos::new(8 * 3_600 * Nanos::SECOND.raw()),
+            stale_after: plan.stale_after,
         };
         let mut world = World {
             plan,
             now: START,
             skew: Nanos::ZERO,
             venue: P::new(plan.seed),
-            link: Link::new(P::session(), limits, connects, plan.seed),
+            link: Link::new(P::session(), limits, budgets, plan.seed),
             engine: Engine::new(Market::new(bounds), 0, Nanos::ZERO),
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
@@ -113,6 +127,7 @@ impl<P: Protocol> World<P> {
             out: Vec::new(),
             held: None,
             pings: 0,
+            banned_until: Nanos::ZERO,
         };
         for (at, (symbol, instrument)) in P::symbols().into_iter().enumerate() {
             let id = InstrumentId(at as u32);
@@ -189,6 +204,7 @@ impl<P: Protocol> World<P> {
 
     fn handle(&mut self, event: Event<P::Note>) {
         let clock = self.clock();
+        self.oracle.is_banned = clock < self.banned_until;
         match event {
             Event::Act => self.act(),
             Event::Beat => {
@@ -221,9 +237,18 @@ impl<P: Protocol> World<P> {
                 }
             }
             Event::Deliver(message) => self.deliver(&message),
-            Event::Fetched(symbol, body) => {
-                let body = body.as_ref().map(String::as_bytes);
-                self.link.handle_snapshot(clock, &symbol, body, &mut self.out);
+            Event::Fetched(generation, symbol, fetched) => {
+                let failed = |hold| Answer::Failed { reason: "none today", hold };
+                let answer = match &fetched {
+                    Fetched::Body(body) => Answer::Body(body.as_bytes()),
+                    Fetched::Failed => failed(None),
+                    Fetched::Banned => {
+                        self.banned_until = self.banned_until.max(clock.plus(BAN));
+                        self.oracle.disturb();
+                        failed(Some(BAN))
+                    }
+                };
+                self.link.handle_snapshot(clock, generation, &symbol, answer, &mut self.out);
             }
         }
     }
@@ -259,8 +284,15 @@ impl<P: Protocol> World<P> {
             return;
         }
         let refuse = is_subscribe && self.take(Fault::RefusedSubscribe);
+        // What a connection begins with can be of a wrong time too.
+        let may_be_wrong = is_subscribe && self.plan.faults_every.is_some() && self.rng.random_range(0..4) == 0;
+        let is_wrong = may_be_wrong && self.venue.spoil_time(true);
         let mut out = Vec::new();
         self.venue.receive(self.now, connection, text, refuse, &mut out);
+        if is_wrong {
+            self.venue.spoil_time(false);
+            self.chaos.hit(Fault::WrongTime);
+        }
         self.send_all(out);
     }
 
@@ -353,9 +385,23 @@ impl<P: Protocol> World<P> {
         for input in &inputs {
             self.engine.input(clock, input, &mut |_: &Market, _: tidegate_core::Stamped<'_>| {}).unwrap();
         }
-        self.oracle.take(self.now, clock, &inputs, self.engine.market(), &self.venue);
+        self.engine.pass_time(clock, &mut |_: &Market, _: tidegate_core::Stamped<'_>| {}).unwrap();
+        let is_connected =
+            self.wires.values().any(|wire| wire.is_heard && wire.is_open_at_venue && wire.mute_since.is_none());
+        let seen = Seen { now: self.now, clock, inputs: &inputs, engine: &self.engine, is_connected };
+        self.oracle.take(seen, &self.venue);
+        // A book is live only while a connection is there.
+        for (id, stream) in self.engine.market().streams() {
+            let is_live = stream.state(Family::Book) == StreamState::Live;
+            assert!(
+                self.link.is_open() || !is_live,
+                "seed {}: book {} is live, and no socket is open",
+                self.plan.seed,
+                id.0
+            );
+        }
         // Before the books are checked: what was lost need not go on.
-        self.venue.note_losses(&inputs);
+        self.venue.note_losses(&inputs, self.engine.market());
         let mut ids: Vec<InstrumentId> = inputs.iter().filter_map(Input::instrument).collect();
         ids.dedup();
         for id in ids {
@@ -393,11 +439,19 @@ impl<P: Protocol> World<P> {
                 }
                 self.venue.forget(connection);
             }
-            Io::Fetch(symbol) => {
+            Io::Fetch(generation, symbol) => {
+                let clock = self.clock();
+                assert!(clock >= self.banned_until, "seed {}: {symbol} is fetched amid a ban", self.plan.seed);
                 let age = if self.take(Fault::OldSnapshot) { 60 } else { 0 };
-                let body = (!self.take(Fault::NoSnapshot)).then(|| self.venue.snapshot(&symbol, age));
+                let fetched = if self.take(Fault::NoSnapshot) {
+                    Fetched::Failed
+                } else if self.take(Fault::Ban) {
+                    Fetched::Banned
+                } else {
+                    Fetched::Body(self.venue.snapshot(&symbol, age))
+                };
                 let pause = if self.take(Fault::LateSnapshot) { millis(2_000) } else { Nanos::ZERO };
-                self.after(latency.plus(latency).plus(pause), Event::Fetched(symbol, body));
+                self.after(latency.plus(latency).plus(pause), Event::Fetched(generation, symbol, fetched));
             }
         }
     }

@@ -4,6 +4,7 @@
 
 use crate::clock;
 use crate::engine::{Asked, Command, NoRoom, Questions, Shown, Stamp};
+use crate::live::ring_sink::MessageCounts;
 use crate::live::stages::Stages;
 use crate::playback::Watch;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub struct LiveEngine {
     pub resnapshots: mpsc::Sender<InstrumentId>,
     /// Which standing conditions have become true: to whoever knows who waits for them.
     pub firings: mpsc::Sender<Firing>,
-    /// Messages that could not be read, by connection.
-    pub decode_errors: Vec<Arc<AtomicU64>>,
+    /// Messages that could not be taken, by connection.
+    pub counts: Vec<Arc<MessageCounts>>,
     /// How long everything takes.
     pub stages: Stages,
 }
@@ -110,12 +111,17 @@ impl LiveEngine {
         self.watch.finish().map(|(_, report)| report)
     }
 
+    fn count(&self, of: fn(&MessageCounts) -> &AtomicU64) -> u64 {
+        self.counts.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
+    }
+
     fn shown(&self, now: Nanos) -> Shown<'_> {
         Shown {
             engine: &self.engine,
             as_of: self.engine.ts().max(now),
             playing: true,
-            decode_errors: self.decode_errors.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
+            decode_errors: self.count(|counts| &counts.decode_errors),
+            unknown_symbols: self.count(|counts| &counts.unknown_symbols),
             recorder: self.watch.recorder_report(),
             stages: Some(self.stages.view()),
         }

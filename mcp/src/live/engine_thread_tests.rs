@@ -30,7 +30,7 @@ fn live(questions_max: usize) -> (RingProducer, engine::EngineClient, BoardReade
         board: writer,
         resnapshots: mpsc::channel(1).0,
         firings: mpsc::channel(1).0,
-        decode_errors: Vec::new(),
+        counts: Vec::new(),
         stages: Stages::new().unwrap(),
     };
     let thread = thread::spawn(move || {

@@ -1,6 +1,7 @@
 //! From a connection into its ring, the directory being filled on the way.
 
 use crate::directory::Directory;
+use crate::live::troubles::Troubles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,13 +29,24 @@ pub enum WhenFull {
 /// The numbers of the trades that were left out, or none in a family without.
 type Missing = Option<(u64, u64)>;
 
+/// Messages of a connection that could not be taken.
+#[derive(Debug, Default)]
+pub struct MessageCounts {
+    /// They could not be read.
+    pub decode_errors: AtomicU64,
+    /// They are about symbols that were not asked for.
+    pub unknown_symbols: AtomicU64,
+}
+
 /// One connection's way into the engine.
 pub struct RingSink {
     ring: RingProducer,
     engine: Thread,
     directory: Arc<Directory>,
     when_full: WhenFull,
-    decode_errors: Arc<AtomicU64>,
+    counts: Arc<MessageCounts>,
+    /// Where the connection's troubles are shown, and its place there.
+    troubles: (Troubles, usize),
     /// What was left out since the ring was full.
     lost: BTreeMap<(InstrumentId, Family), Missing>,
     /// What must not be left out, and waits for room.
@@ -42,22 +54,29 @@ pub struct RingSink {
 }
 
 impl RingSink {
-    /// A sink into `ring`, which the thread `engine` empties.
-    pub fn new(ring: RingProducer, engine: Thread, directory: Arc<Directory>, when_full: WhenFull) -> RingSink {
+    /// A sink into `ring`, which the thread `engine` empties; `troubles` are shown as those of this connection.
+    pub fn new(
+        ring: RingProducer,
+        engine: Thread,
+        directory: Arc<Directory>,
+        when_full: WhenFull,
+        troubles: (Troubles, usize),
+    ) -> RingSink {
         RingSink {
             ring,
             engine,
             directory,
             when_full,
-            decode_errors: Arc::default(),
+            counts: Arc::default(),
+            troubles,
             lost: BTreeMap::new(),
             held: Vec::new(),
         }
     }
 
-    /// How many messages could not be read so far; it goes on counting.
-    pub fn decode_errors(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.decode_errors)
+    /// How many messages could not be taken so far; it goes on counting.
+    pub fn counts(&self) -> Arc<MessageCounts> {
+        Arc::clone(&self.counts)
     }
 
     /// Market data is left out; what a session says about itself is not.
@@ -90,7 +109,13 @@ impl RingSink {
 
 impl Sink for RingSink {
     fn report(&mut self, counters: LinkCounters) {
-        self.decode_errors.store(counters.decode_errors, Ordering::Relaxed);
+        self.counts.decode_errors.store(counters.decode_errors, Ordering::Relaxed);
+        self.counts.unknown_symbols.store(counters.unknown_symbols, Ordering::Relaxed);
+    }
+
+    fn warn(&mut self, troubles: Vec<String>) {
+        let (shown, connection) = &self.troubles;
+        shown.set(*connection, troubles);
     }
 
     async fn deliver(&mut self, now: Nanos, inputs: &mut Vec<Input>) -> Vec<InstrumentId> {
@@ -137,7 +162,7 @@ mod tests {
     fn sink(when_full: WhenFull) -> (RingSink, RingConsumer) {
         let (producer, consumer) = ring(4);
         let directory = Arc::new(Directory::default());
-        (RingSink::new(producer, std::thread::current(), directory, when_full), consumer)
+        (RingSink::new(producer, std::thread::current(), directory, when_full, (Troubles::default(), 0)), consumer)
     }
 
     fn drain(ring: &mut RingConsumer) -> Vec<Input> {

@@ -55,6 +55,7 @@ fn shown(playback: &Playback, playing: bool) -> Shown<'_> {
         as_of: playback.engine().ts(),
         playing,
         decode_errors: playback.decode_errors(),
+        unknown_symbols: 0,
         recorder: playback.recorder_report(),
         stages: None,
     }

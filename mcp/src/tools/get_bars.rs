@@ -4,13 +4,15 @@ use super::arguments::Arguments;
 use super::schema::{instrument, output_schema};
 use super::table::Table;
 use super::{Answer, cursor, unavailable};
-use crate::bars;
+use crate::bars::{self, Named};
 use crate::engine::BarsView;
+use crate::holes::{self, Hole};
 use crate::server::Facade;
 use crate::wire::{Envelope, Refusal, Run, age_ms, price_text, rfc3339, volume_text};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::sync::Arc;
 use tidegate_core::{Bar, BarFlags, INTERVALS, Instrument, Interval, Nanos};
 
@@ -38,6 +40,15 @@ struct Coverage {
     to: Option<String>,
     /// Of all that is recorded, or of what is in memory.
     of: &'static str,
+    /// Times without any bar in which trades may have been missed; any other time without a bar had no trade.
+    missing: Vec<Missing>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Missing {
+    from: String,
+    /// Exclusive; null: not over.
+    to: Option<String>,
 }
 
 pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
@@ -81,15 +92,49 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope = scope.each_ref().map(String::as_str);
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
     let to = before.map_or(to, |before| to.min(before));
-    let found = bars::latest(facade, &[&asked], interval, (from, to), limit + 1).await?;
-    let (view, mut bars) =
-        found.into_iter().next().ok_or_else(|| unavailable("no_bars", "There are no bars.", false))?;
+    let (view, mut bars) = latest(facade, &asked, interval, (from, to), limit + 1).await?;
     let has_earlier = bars.len() > limit;
+    let missing = missing(facade, &asked, interval, (from, to), (&view, &bars)).await?;
     bars.drain(..bars.len().saturating_sub(limit));
     let cursor = bars.first().filter(|_| has_earlier).map(|first| cursor::seal(&first.start.to_string(), &scope));
-    let series =
-        Series { instrument: asked.1, interval, bars, has_earlier, from_store: facade.history.is_some(), cursor };
+    let from_store = facade.history.is_some();
+    let series = Series { instrument: asked.1, interval, bars, missing, has_earlier, from_store, cursor };
     Ok(answer(&facade.run, &view, series))
+}
+
+async fn latest(
+    facade: &Facade,
+    asked: &Named,
+    interval: Interval,
+    reach: (Nanos, Nanos),
+    limit: usize,
+) -> Result<(BarsView, Vec<Bar>), Refusal> {
+    let found = bars::latest(facade, &[asked], interval, reach, limit).await?;
+    found.into_iter().next().ok_or_else(|| unavailable("no_bars", "There are no bars.", false))
+}
+
+/// Where bars may be missing among `bars` and at both ends of `reach`. A bar beyond an end is looked up only where the
+/// one at this side of it lacks trades.
+async fn missing(
+    facade: &Facade,
+    asked: &Named,
+    interval: Interval,
+    reach: (Nanos, Nanos),
+    (view, bars): (&BarsView, &[Bar]),
+) -> Result<Vec<Hole>, Refusal> {
+    let (from, to) = reach;
+    let mut row = bars.to_vec();
+    if bars.first().is_none_or(|first| holes::lacks(first) && first.start > from) && from > Nanos::new(i64::MIN) {
+        let (_, before) = latest(facade, asked, interval, (Nanos::new(i64::MIN), from), 1).await?;
+        row.splice(0..0, before);
+    }
+    let in_memory = view.bars.iter().position(|bar| bar.start >= to);
+    // The first in memory is the next only where the one before it is there too.
+    let mut next = in_memory.filter(|&at| at > 0 || facade.history.is_none()).map(|at| view.bars[at]);
+    if next.is_none() && in_memory.is_some() && row.last().is_some_and(holes::lacks) {
+        next = latest(facade, asked, interval, (to, to.plus(interval.span)), 1).await?.1.pop();
+    }
+    Ok(holes::Row { interval, reach, bars: &row, next: next.as_ref(), view }.holes())
 }
 
 /// What is answered.
@@ -98,13 +143,14 @@ struct Series {
     interval: Interval,
     /// Oldest first.
     bars: Vec<Bar>,
+    missing: Vec<Hole>,
     has_earlier: bool,
     from_store: bool,
     cursor: Option<String>,
 }
 
 fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
-    let Series { instrument, interval, bars, has_earlier, from_store, cursor } = series;
+    let Series { instrument, interval, bars, missing, has_earlier, from_store, cursor } = series;
     let envelope = Envelope {
         age_ms: age_ms(view.stamp.as_of, view.last_event),
         feed_state: Some(view.trades.into()),
@@ -114,8 +160,9 @@ fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
     bars.iter().for_each(|bar| table.push(row(bar, &instrument)));
     let start = |bar: Option<&Bar>| bar.map(|bar| second(bar.start));
     let of = if from_store { "store and memory" } else { "memory" };
-    let coverage =
-        Coverage { interval: interval.name, shown: bars.len(), from: start(bars.first()), to: start(bars.last()), of };
+    let missing = missing.iter().map(|hole| Missing { from: second(hole.from), to: hole.to.map(second) }).collect();
+    let (from, to) = (start(bars.first()), start(bars.last()));
+    let coverage = Coverage { interval: interval.name, shown: bars.len(), from, to, of, missing };
     let mut text = format!("{}, {} bars, start in UTC, prices as traded\n", instrument, interval.name);
     text.push_str(&COLUMNS.join(" "));
     for row in table.cells() {
@@ -128,6 +175,10 @@ fn answer(run: &Run, view: &BarsView, series: Series) -> Answer {
         (false, false) if from_store => format!("\n{} bars: all there are", bars.len()),
         (false, false) => format!("\n{} bars: all that are in memory; this run has no store", bars.len()),
     });
+    for Missing { from, to } in &coverage.missing {
+        let to = to.as_deref().unwrap_or("now");
+        let _ = write!(text, "\nno bars from {from} to {to}, and trades may be missing there");
+    }
     Answer::new(&envelope, &Bars { instrument: instrument.to_string(), bars: table, coverage, cursor }, &text)
 }
 

@@ -24,6 +24,9 @@ use tidegate_history::store::Extent;
 // An answer must not grow with the number of instruments; the worst come first, so none that needs
 // attention is left out before one that does not.
 const FEEDS_SHOWN_MAX: usize = 15;
+// Lines about connections, likewise.
+const TROUBLES_SHOWN_MAX: usize = 5;
+const TROUBLE_CHARS_MAX: usize = 240;
 
 /// The status as answered.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -51,6 +54,10 @@ struct Status {
     resyncs: u64,
     // Messages not understood.
     decode_errors: u64,
+    // Messages about symbols that were not asked for.
+    unknown_symbols: u64,
+    // What is wrong with connections, and why.
+    troubles: Vec<String>,
     // The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
     // What queries see of it; null where there is no store.
@@ -129,8 +136,17 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     arguments.only(&[])?;
     let view = facade.ask(facade.engine.status()).await?;
     let history = facade.history.as_ref().map(History::of);
-    let status = Status { history, ..status(&facade.run, &view, facade.started.elapsed()) };
+    let troubles = shown_troubles(facade.troubles.lines());
+    let status = Status { history, troubles, ..status(&facade.run, &view, facade.started.elapsed()) };
     Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
+}
+
+/// The first few lines, cut to a length at which they still say what and why.
+fn shown_troubles(lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(TROUBLES_SHOWN_MAX);
+    let shown = lines.into_iter().take(TROUBLES_SHOWN_MAX);
+    let shown = shown.map(|line| line.chars().take(TROUBLE_CHARS_MAX).collect());
+    shown.chain((more > 0).then(|| format!("and {more} more: see the log"))).collect()
 }
 
 /// The envelope of an answer about everything: the worst feed's state and the latest event's age.
@@ -163,6 +179,8 @@ fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
         gaps: view.gaps,
         resyncs: view.resyncs,
         decode_errors: view.decode_errors,
+        unknown_symbols: view.unknown_symbols,
+        troubles: Vec::new(),
         recorder: view.recorder.as_ref().map(|recorder| Recorder {
             written_seq: recorder.written_seq,
             longest_write_interval_ms: recorder.longest_write_interval_ms,
@@ -203,6 +221,10 @@ fn text(status: &Status) -> String {
         status.resyncs,
         status.decode_errors
     )];
+    if status.unknown_symbols > 0 {
+        lines.push(format!("TROUBLE: {} messages about symbols that were not asked for", status.unknown_symbols));
+    }
+    lines.extend(status.troubles.iter().map(|trouble| format!("TROUBLE: {trouble}")));
     lines.push(status.recorder.as_ref().map_or_else(
         || "recorder: off".to_owned(),
         |recorder| {
@@ -262,6 +284,7 @@ mod tests {
             gaps: 1,
             resyncs: 1,
             decode_errors: 0,
+            unknown_symbols: 0,
             recorder: None,
             stages: None,
         }
@@ -285,6 +308,22 @@ mod tests {
         assert!(text.contains("X:ZZ@BINANCE: book stale, trades live, no event yet"), "{text}");
         assert!(text.ends_with("and 85 more feeds in no worse state"), "{text}");
         assert_eq!(envelope(&run(), &view).feed_state, Some(FeedState::Stale));
+    }
+
+    #[test]
+    fn a_few_troubles_are_shown_and_the_others_counted() {
+        assert!(shown_troubles(Vec::new()).is_empty());
+        let shown = shown_troubles(vec!["x".repeat(1_000); 7]);
+        assert_eq!((shown.len(), shown[0].len()), (TROUBLES_SHOWN_MAX + 1, TROUBLE_CHARS_MAX));
+        assert_eq!(shown[TROUBLES_SHOWN_MAX], "and 2 more: see the log");
+        let status = Status {
+            troubles: vec!["X: gone".to_owned()],
+            ..status(&run(), &StatusView { unknown_symbols: 3, ..view(Vec::new()) }, Duration::ZERO)
+        };
+        let text = text(&status);
+        for line in ["TROUBLE: X: gone", "TROUBLE: 3 messages about symbols that were not asked for"] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

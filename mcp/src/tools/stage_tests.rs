@@ -104,7 +104,15 @@ pub fn stage(simulated: u32, levels: i64) -> Facade {
                 Asked::Question(question) => {
                     question.prepare(&mut engine);
                     let engine = &engine;
-                    let shown = Shown { engine, as_of, playing: false, decode_errors: 0, recorder: None, stages: None };
+                    let shown = Shown {
+                        engine,
+                        as_of,
+                        playing: false,
+                        decode_errors: 0,
+                        unknown_symbols: 0,
+                        recorder: None,
+                        stages: None,
+                    };
                     question.answer(&shown);
                 }
                 Asked::Command(Command::Attach(condition, reply)) => {

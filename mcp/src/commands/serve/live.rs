@@ -73,7 +73,9 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
     let run = Run { name: plan.name.clone(), mode: Mode::Paper, data: plan.data };
     let (tell, firings) = mpsc::channel(FIRINGS_MAX);
     let waits = Waits::new(client.clone(), bearer.expose());
-    let facade = Facade::new(client.clone(), Arc::clone(&waits), directory, run).with_history(history.reader());
+    let facade = Facade::new(client.clone(), Arc::clone(&waits), directory, run)
+        .with_history(history.reader())
+        .with_troubles(live.troubles());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = listen::bind_or_free(options.listen, config.serve.listen).await?;
@@ -105,8 +107,15 @@ fn connected(
     if options.symbols.is_empty() {
         bail!("name the symbols to subscribe to, such as --symbols BTCUSDT,ETHUSDT");
     }
-    let names: Vec<String> = options.symbols.iter().map(|symbol| symbol.trim().to_owned()).collect();
     let login = if options.at.is_none() { login(venue, config)? } else { None };
+    let mut names: Vec<String> = Vec::new();
+    for symbol in options.symbols.iter().map(|symbol| symbol.trim()) {
+        // A broker's list of instruments knows its own names.
+        let name = if login.is_some() { symbol.to_owned() } else { venue.spell(symbol).context("--symbols")? };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let (credentials, symbols) = match login {
         Some(Login { credentials, instruments }) => {
             let list = File::open(&instruments)
@@ -114,8 +123,8 @@ fn connected(
             let written = list.metadata().and_then(|file| file.modified()).ok();
             let day = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs() / 86_400);
             let day = day.and_then(|day| i32::try_from(day).ok());
-            let found = master::find(venue, list, &names, day);
-            (Some(credentials), found.with_context(|| format!("{}", instruments.display()))?)
+            let found = master::find(venue, list, &names, day).with_context(|| instruments.display().to_string())?;
+            (Some(credentials), found)
         }
         None => {
             let catalog = Catalog::built_in()?;
