@@ -88,7 +88,14 @@ fn an_agent_reads_screens_and_waits_within_its_budget() {
             let said = &answer["structuredContent"];
             handle = said["handle"].clone();
             // What was true already, or is of the first second, reads otherwise.
-            let is_usual = tool != "wait_for" || said["seen_by"] == "watch" && said["incomplete"] == json!(false);
+            if tool != "wait_for" {
+                // Before the first trade there is no age.
+                if said["age_ms"].is_number() {
+                    break answer;
+                }
+                continue;
+            }
+            let is_usual = said["seen_by"] == "watch" && said["incomplete"] == json!(false);
             if is_usual && !handle.is_string() {
                 break answer;
             }

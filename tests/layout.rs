@@ -42,8 +42,13 @@ fn root() -> PathBuf {
 }
 
 fn metadata() -> Value {
+    cargo_metadata(&["--no-deps"])
+}
+
+fn cargo_metadata(options: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .args(options)
         .current_dir(root())
         .output()
         .unwrap();
@@ -109,6 +114,45 @@ fn what_the_project_must_use_is_used() {
             files().into_iter().filter(|it| it.starts_with(folder) && it.extension().is_some_and(|e| e == "rs"));
         assert!(sources.any(|file| uses(&file)), "{user} does not use {dependency}");
     }
+}
+
+/// What is compiled for this platform; `cargo deny` asks the same of all platforms, in the full run.
+#[test]
+fn every_licence_is_one_that_is_allowed() {
+    let text = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+    let deny: toml::Table = text.parse().unwrap();
+    let allowed: Vec<spdx::Licensee> = deny["licenses"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| spdx::Licensee::parse(it.as_str().unwrap()).unwrap())
+        .collect();
+    let is_allowed = |licence: &str| {
+        let expression = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX);
+        expression.is_ok_and(|it| it.evaluate(|required| allowed.iter().any(|licensee| licensee.satisfies(required))))
+    };
+    for (licence, expect) in [
+        ("MIT/Apache-2.0", true),
+        ("(MIT OR GPL-3.0-only) AND Zlib", true),
+        ("MIT AND GPL-3.0-only", false),
+        ("AGPL-3.0-only", false),
+        ("Apache-2.0 WITH LLVM-exception", true),
+        ("", false),
+    ] {
+        assert_eq!(is_allowed(licence), expect, "{licence:?}");
+    }
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let version = String::from_utf8(rustc.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let metadata = cargo_metadata(&["--filter-platform", host]);
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 300, "{} packages", packages.len());
+    let refused: Vec<String> = packages
+        .iter()
+        .filter(|package| !is_allowed(package["license"].as_str().unwrap_or("")))
+        .map(|package| format!("{} {}", package["name"], package["license"]))
+        .collect();
+    assert_eq!(refused, [""; 0], "not in deny.toml");
 }
 
 #[test]

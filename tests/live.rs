@@ -7,9 +7,9 @@ use crate::generated::{self, Market};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 
@@ -17,25 +17,51 @@ use tempfile::{TempDir, tempdir};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program of ours that runs until it is dropped, and the first line it printed.
-struct Running {
+pub struct Running {
     process: Child,
+    output: BufReader<ChildStdout>,
     banner: String,
 }
 
 impl Running {
-    fn start(data: &Path, arguments: &[&str]) -> Running {
+    pub fn start(data: &Path, arguments: &[&str]) -> Running {
         let mut process = command(data).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut banner = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut banner).unwrap();
+        output.read_line(&mut banner).unwrap();
         assert!(!banner.is_empty(), "{arguments:?} ended at once");
-        Running { process, banner }
+        Running { process, output, banner }
+    }
+
+    pub fn pid(&self) -> u64 {
+        u64::from(self.process.id())
+    }
+
+    /// What it printed before the line that begins with `last`.
+    pub fn rest_of_banner(&mut self, last: &str) -> String {
+        self.output.by_ref().lines().map(Result::unwrap).take_while(|line| !line.starts_with(last)).collect()
+    }
+
+    /// Sends the process a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended, however that was.
+    pub fn wait_for_end(mut self) {
+        self.process.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself, in order.
+    pub fn ends(mut self) {
+        assert!(self.process.wait().unwrap().success(), "it ends in order");
     }
 
     /// Ends it as Ctrl-C would.
-    fn terminate(mut self) {
-        let killed = std::process::Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        assert!(self.process.wait().unwrap().success(), "it ends in order");
+    pub fn terminate(self) {
+        self.signal("TERM");
+        self.ends();
     }
 }
 
@@ -46,7 +72,7 @@ impl Drop for Running {
     }
 }
 
-fn exchange(folder: &Path, paths: &[&str], speed: &str, listen: &str) -> (Running, String) {
+pub fn exchange(folder: &Path, paths: &[&str], speed: &str, listen: &str) -> (Running, String) {
     let running = Running::start(folder, &[&["exchange", "--speed", speed, "--listen", listen], paths].concat());
     let address = running.banner.trim().rsplit(' ').next().unwrap().to_owned();
     (running, address)
@@ -61,7 +87,7 @@ fn serve(data: &Path, venue: &str, symbol: &str, at: &str) -> (Running, Client) 
 }
 
 /// Asks until `holds` is true of the status.
-fn wait_until(client: &Client, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+pub fn wait_until(client: &Client, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     let (mut moved, mut last) = (Instant::now(), 0);
     loop {
         let status = client.call("get_status", &json!({}));
@@ -148,8 +174,8 @@ fn messages_of_symbols_that_were_not_asked_for_are_counted_and_named() {
     let (_exchange, at) = exchange(folder.path(), &[text(&path)], "max", "127.0.0.1:0");
     let (served, client) = serve(&folder.path().join("live"), "binance-spot", "Y", &at);
     let status = wait_until(&client, "a stranger", |status| status["unknown_symbols"].as_u64() > Some(100));
-    let troubles = status["troubles"].as_array().unwrap();
-    assert!(troubles.iter().any(|it| it.as_str().unwrap().starts_with("X: messages of it come")), "{troubles:?}");
+    let warnings = status["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|it| it.as_str().unwrap().starts_with("X: messages of it come")), "{warnings:?}");
     served.terminate();
 }
 
@@ -174,10 +200,11 @@ fn a_snapshot_that_cannot_be_represented_closes_the_book_with_the_reason() {
     let path = write(&folder, "capture.txt", &lines);
     let (_exchange, at) = exchange(folder.path(), &[text(&path)], "max", "127.0.0.1:0");
     let (served, client) = serve(&folder.path().join("live"), "binance-spot", "PEPEUSDT", &at);
-    let status = wait_until(&client, "all trades", |status| status["trades"] == json!(200));
-    assert_eq!(status["feeds"][0]["book_state"], json!("closed"), "{status}");
+    let status = wait_until(&client, "all trades and a closed book", |status| {
+        status["trades"] == json!(200) && status["feeds"][0]["book_state"] == json!("closed")
+    });
     assert_eq!((&status["gaps"], &status["decode_errors"]), (&json!(1), &json!(1)), "once: {status}");
-    let trouble = status["troubles"][0].as_str().unwrap();
+    let trouble = status["warnings"][0].as_str().unwrap();
     assert!(trouble.contains("PEPEUSDT: book closed for good") && trouble.contains("out of range"), "{status}");
     let log = fs::read_to_string(folder.path().join("live/logs/errors.jsonl")).unwrap();
     assert_eq!(log.matches("book closed for good").count(), 1, "{log}");

@@ -180,7 +180,10 @@ fn a_connected_client_reaches_the_engine_until_it_is_revoked() {
     fs::write(&file, "{\n  \"numStartups\": 7,\n  \"mcpServers\": {}\n}\n").unwrap();
     let shown = json_of(&home.succeeds(&["connect", "claude-code"]));
     let written = home.succeeds(&["connect", "claude-code", "--write"]);
-    assert!(written.contains("+    \"tidegate\": {") && written.contains(".bak-"), "{written}");
+    assert!(
+        written.contains("+\"tidegate\": {") && !written.contains("numStartups") && written.contains(".bak-"),
+        "{written}"
+    );
     let config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!((&config["numStartups"], &config["mcpServers"]), (&json!(7), &shown["mcpServers"]));
     assert!(home.succeeds(&["connect", "claude-code", "--write"]).contains("nothing is written"));

@@ -134,6 +134,8 @@ impl<S: Sink> Driver<S> {
 
     /// Keeps the connection until nobody can send requests any more.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        // It may have been made some time ago.
+        self.now = (self.clock)();
         loop {
             self.settle().await;
             let wake = self.link.next_timeout().map(|at| {

@@ -3,7 +3,8 @@
 //! - [`binance`]: spot, USD-M and COIN-M futures. [`kraken`]: spot, with books that a checksum proves. [`kite`],
 //!   [`angel`]: Indian exchanges through two brokers, which send packets: [`packet`].
 //! - [`capture`]: recorded venue messages, one a line.
-//! - [`catalog`]: what is known of instruments from dated files. [`sessions`]: when markets trade, likewise.
+//! - [`catalog`]: what is known of instruments from dated files. [`index`]: who is in which index, [`sessions`]: when markets
+//!   trade, likewise.
 //! - [`credentials`]: what brokers let their customers in with. [`master`]: what a broker's own list of instruments
 //!   says of those that are wanted.
 //! - [`session`]: what every venue's session is: sans-I/O, messages and times in, inputs and actions out.
@@ -22,6 +23,7 @@ mod clock;
 pub mod credentials;
 pub mod driver;
 pub mod exchange;
+pub mod index;
 mod json;
 pub mod kite;
 pub mod kraken;

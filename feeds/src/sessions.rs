@@ -7,19 +7,24 @@ use std::collections::BTreeMap;
 use tidegate_core::Nanos;
 
 /// The files that are built in.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../../data/sessions/nse.toml"),
-    include_str!("../../data/sessions/nse-2026.toml"),
+    include_str!("../../data/sessions/nse-2026-08.toml"),
     include_str!("../../data/sessions/nfo.toml"),
-    include_str!("../../data/sessions/nfo-2026.toml"),
+    include_str!("../../data/sessions/nfo-2025-12.toml"),
+    include_str!("../../data/sessions/nfo-2026-08.toml"),
     include_str!("../../data/sessions/crypto.toml"),
     include_str!("../../data/sessions/simulated.toml"),
 ];
+/// The calendars that are built in.
+const CALENDARS: [&str; 1] = [include_str!("../../data/sessions/calendar-nse-2026.toml")];
 
 const MINUTE: i64 = 60 * Nanos::SECOND.raw();
 const MINUTES_A_DAY: i64 = 24 * 60;
 /// How many days ahead the next change is looked for: past any weekend.
 const DAYS_AHEAD: i64 = 7;
+/// How many days before its facts run out a market is named by [`Sessions::ending`].
+const NOTICE_DAYS: i64 = 60;
 
 /// What a market does during an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -31,6 +36,8 @@ pub enum Phase {
     Open,
     /// Orders are collected for the closing auction, of what has one; the rest may still trade.
     ClosingAuction,
+    /// Trades at the closing price alone.
+    PostClose,
 }
 
 /// A part of a trading day.
@@ -47,14 +54,14 @@ pub struct Interval {
 /// What is known of one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Day {
-    /// No file covers the market or the day: it may be open or closed.
+    /// No file covers the market or the day, or the hours of a special session are not known: it may be open or closed.
     Unknown,
-    /// The regular week says this; no interval means closed. Where `are_exceptions_known` is false the day may
-    /// still be a holiday or have a special session.
-    Regular {
+    /// It trades in these intervals; none means closed. Where `are_exceptions_known` is false they are those of the regular
+    /// week, and the day may still be a holiday or have a special session.
+    Known {
         /// In order, none overlapping another.
         intervals: Vec<Interval>,
-        /// Nothing departs from the regular week.
+        /// A calendar of holidays and special sessions covers the day, or the market has none.
         are_exceptions_known: bool,
     },
 }
@@ -97,6 +104,17 @@ pub enum SessionsError {
     },
 }
 
+/// A market of which the files soon know nothing, or do so no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The market, as in an instrument's key.
+    pub market: String,
+    /// The last day that a file covers.
+    pub last: Date,
+    /// Days from today to the last one; below zero once it is over.
+    pub days: i64,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -105,7 +123,8 @@ struct File {
     _source: String,
     markets: Vec<String>,
     valid_from: String,
-    valid_to: String,
+    /// Left out where the hours have no end.
+    valid_to: Option<String>,
     utc_offset: String,
     weekdays: Vec<Weekday>,
     exceptions: Exceptions,
@@ -118,6 +137,32 @@ struct Row {
     phase: Phase,
     from: String,
     to: String,
+}
+
+/// Days that depart from the regular week.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalendarFile {
+    /// Where the facts come from; read by people.
+    #[serde(rename = "source")]
+    _source: String,
+    markets: Vec<String>,
+    from: String,
+    to: String,
+    closed: Vec<String>,
+    #[serde(default)]
+    special: Vec<SpecialFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecialFile {
+    date: String,
+    /// What the day is; read by people.
+    #[serde(rename = "note")]
+    _note: String,
+    /// Left out where no source proves the hours.
+    session: Option<Vec<Row>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -145,13 +190,25 @@ enum Exceptions {
 #[derive(Clone, Debug)]
 struct Week {
     valid_from: Date,
-    valid_to: Date,
+    /// `None` where the hours have no end.
+    valid_to: Option<Date>,
     offset_minutes: i64,
     /// From Monday.
     trades: [bool; 7],
     are_exceptions_known: bool,
-    /// Phase, and its first and last minute of the local day.
-    phases: Vec<(Phase, i64, i64)>,
+    phases: Vec<DayPart>,
+}
+
+/// Phase, and its first and last minute of the local day.
+type DayPart = (Phase, i64, i64);
+
+/// Every departure from the regular week between two days.
+#[derive(Clone, Debug)]
+struct Calendar {
+    from: Date,
+    to: Date,
+    /// What such a day has instead: no part where it is closed, `None` where its hours are not known.
+    days: BTreeMap<Date, Option<Vec<DayPart>>>,
 }
 
 /// Trading hours by market, which is the part of an instrument key before the colon.
@@ -159,6 +216,8 @@ struct Week {
 pub struct Sessions {
     /// Each market's weeks, the validities of which do not overlap.
     by_market: BTreeMap<String, Vec<Week>>,
+    /// Each market's calendars, the spans of which do not overlap.
+    calendars: BTreeMap<String, Vec<Calendar>>,
 }
 
 impl Sessions {
@@ -173,6 +232,13 @@ impl Sessions {
                 sessions.by_market.entry(market).or_default().extend(weeks);
             }
         }
+        for text in CALENDARS {
+            let file: CalendarFile = toml::from_str(text)?;
+            let calendar = calendar(&file)?;
+            for market in file.markets {
+                sessions.calendars.entry(market).or_default().push(calendar.clone());
+            }
+        }
         Ok(sessions)
     }
 
@@ -183,24 +249,44 @@ impl Sessions {
     pub fn parse(text: &str) -> Result<Sessions, SessionsError> {
         let file: File = toml::from_str(text)?;
         let week = week(&file)?;
-        Ok(Sessions { by_market: file.markets.into_iter().map(|market| (market, vec![week.clone()])).collect() })
+        let by_market = file.markets.into_iter().map(|market| (market, vec![week.clone()])).collect();
+        Ok(Sessions { by_market, calendars: BTreeMap::new() })
     }
 
     /// What is known of this day, in the market's own calendar.
     pub fn day(&self, market: &str, date: Date) -> Day {
-        let weeks = self.by_market.get(market).into_iter().flatten();
-        let Some(week) = weeks.clone().find(|week| (week.valid_from..=week.valid_to).contains(&date)) else {
+        let Some(week) = self.by_market.get(market).into_iter().flatten().find(|week| week.covers(date)) else {
             return Day::Unknown;
         };
-        let trades = week.trades[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7];
+        let calendars = self.calendars.get(market).into_iter().flatten();
+        let calendar = calendars.into_iter().find(|calendar| (calendar.from..=calendar.to).contains(&date));
+        let parts = match calendar.and_then(|calendar| calendar.days.get(&date)) {
+            Some(None) => return Day::Unknown,
+            Some(Some(parts)) => parts.as_slice(),
+            None if week.trades[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7] => &week.phases,
+            None => &[],
+        };
         let midnight = i64::from(days(date)) * MINUTES_A_DAY - week.offset_minutes;
         let at = |minute: i64| Nanos::new((midnight + minute).saturating_mul(MINUTE));
-        let interval = |&(phase, from, to): &(Phase, i64, i64)| Interval { phase, from: at(from), to: at(to) };
-        let intervals = week.phases.iter().filter(|_| trades).map(interval).collect();
-        Day::Regular { intervals, are_exceptions_known: week.are_exceptions_known }
+        let interval = |&(phase, from, to): &DayPart| Interval { phase, from: at(from), to: at(to) };
+        let are_exceptions_known = week.are_exceptions_known || calendar.is_some();
+        Day::Known { intervals: parts.iter().map(interval).collect(), are_exceptions_known }
     }
 
-    /// What a market does at an instant, by the regular week.
+    /// The markets whose files cover fewer than 60 days after an instant, or end before it, in alphabetical order.
+    pub fn ending(&self, at: Nanos) -> Vec<Ending> {
+        let ending = |(market, weeks): (&String, &Vec<Week>)| {
+            let ends: Option<Vec<Date>> = weeks.iter().map(|week| week.valid_to).collect();
+            let last = ends?.into_iter().max()?;
+            let offset = weeks.first()?.offset_minutes;
+            let today = (at.raw().div_euclid(MINUTE) + offset).div_euclid(MINUTES_A_DAY);
+            let days = i64::from(days(last)) - today;
+            (days < NOTICE_DAYS).then(|| Ending { market: market.clone(), last, days })
+        };
+        self.by_market.iter().filter_map(ending).collect()
+    }
+
+    /// What a market does at an instant.
     pub fn status_at(&self, market: &str, at: Nanos) -> StatusAt {
         // A market keeps its offset: the days of all its weeks begin at the same time.
         let offset = self.by_market.get(market).and_then(|weeks| weeks.first()).map_or(0, |week| week.offset_minutes);
@@ -209,7 +295,7 @@ impl Sessions {
         let midnight = |day: i64| Nanos::new((day * MINUTES_A_DAY - offset).saturating_mul(MINUTE));
         let ends = |day: i64| {
             let intervals = match self.day(market, date(day)) {
-                Day::Regular { intervals, .. } => intervals,
+                Day::Known { intervals, .. } => intervals,
                 Day::Unknown => Vec::new(),
             };
             let ends = intervals.into_iter().flat_map(|interval| [interval.from, interval.to]);
@@ -226,7 +312,7 @@ impl Sessions {
     fn status_on(&self, market: &str, day: i64, at: Nanos) -> (Status, bool) {
         match self.day(market, date(day)) {
             Day::Unknown => (Status::Unknown, false),
-            Day::Regular { intervals, are_exceptions_known } => {
+            Day::Known { intervals, are_exceptions_known } => {
                 let interval = intervals.iter().find(|interval| (interval.from..interval.to).contains(&at));
                 (interval.map_or(Status::Closed, |interval| Status::Trading(interval.phase)), are_exceptions_known)
             }
@@ -240,28 +326,23 @@ fn date(day: i64) -> Date {
     EPOCH.saturating_add(jiff::Span::new().days(day.clamp(-700_000, 2_900_000)))
 }
 
+impl Week {
+    fn covers(&self, date: Date) -> bool {
+        self.valid_from <= date && self.valid_to.is_none_or(|last| date <= last)
+    }
+}
+
 fn week(file: &File) -> Result<Week, SessionsError> {
-    let [valid_from, valid_to] = [("valid_from", &file.valid_from), ("valid_to", &file.valid_to)]
-        .map(|(field, text)| text.parse::<Date>().map_err(|_| bad(field, text)));
-    let (valid_from, valid_to) = (valid_from?, valid_to?);
-    if valid_from > valid_to {
-        return Err(bad("valid_to", &file.valid_to));
+    let valid_from = day("valid_from", &file.valid_from)?;
+    let valid_to = file.valid_to.as_deref().map(|text| day("valid_to", text)).transpose()?;
+    if let (Some(last), Some(text)) = (valid_to, &file.valid_to)
+        && last < valid_from
+    {
+        return Err(bad("valid_to", text));
     }
     let mut trades = [false; 7];
     for &weekday in &file.weekdays {
         trades[weekday as usize] = true;
-    }
-    let mut phases: Vec<(Phase, i64, i64)> = Vec::new();
-    for row in &file.session {
-        let from = minute("from", &row.from)?;
-        let to = minute("to", &row.to)?;
-        if phases.last().is_some_and(|&(_, _, end)| from < end) {
-            return Err(bad("from", &row.from));
-        }
-        if to <= from {
-            return Err(bad("to", &row.to));
-        }
-        phases.push((row.phase, from, to));
     }
     Ok(Week {
         valid_from,
@@ -269,8 +350,45 @@ fn week(file: &File) -> Result<Week, SessionsError> {
         offset_minutes: offset(&file.utc_offset)?,
         trades,
         are_exceptions_known: matches!(file.exceptions, Exceptions::None),
-        phases,
+        phases: day_parts(&file.session)?,
     })
+}
+
+fn calendar(file: &CalendarFile) -> Result<Calendar, SessionsError> {
+    let (from, to) = (day("from", &file.from)?, day("to", &file.to)?);
+    let mut days = BTreeMap::new();
+    // A day twice, or beyond the span, is a slip in the file.
+    let mut add = |field, text: &str, parts| match day(field, text)? {
+        date if (from..=to).contains(&date) && days.insert(date, parts).is_none() => Ok(()),
+        _ => Err(bad(field, text)),
+    };
+    for date in &file.closed {
+        add("closed", date, Some(Vec::new()))?;
+    }
+    for SpecialFile { date, session, .. } in &file.special {
+        add("date", date, session.as_deref().map(day_parts).transpose()?)?;
+    }
+    Ok(Calendar { from, to, days })
+}
+
+fn day_parts(rows: &[Row]) -> Result<Vec<DayPart>, SessionsError> {
+    let mut parts: Vec<DayPart> = Vec::new();
+    for row in rows {
+        let from = minute("from", &row.from)?;
+        let to = minute("to", &row.to)?;
+        if parts.last().is_some_and(|&(_, _, end)| from < end) {
+            return Err(bad("from", &row.from));
+        }
+        if to <= from {
+            return Err(bad("to", &row.to));
+        }
+        parts.push((row.phase, from, to));
+    }
+    Ok(parts)
+}
+
+fn day(field: &'static str, text: &str) -> Result<Date, SessionsError> {
+    text.parse().map_err(|_| bad(field, text))
 }
 
 /// `+05:30`.
@@ -306,171 +424,5 @@ fn days(date: Date) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    fn open(day: &Day) -> Vec<(Phase, i64, i64)> {
-        let Day::Regular { intervals, .. } = day else { panic!("unknown") };
-        let seconds = |at: Nanos| at.raw() / Nanos::SECOND.raw();
-        intervals.iter().map(|it| (it.phase, seconds(it.from), seconds(it.to))).collect()
-    }
-
-    #[test]
-    fn a_regular_day_of_nse_is_in_utc() {
-        let sessions = Sessions::built_in().unwrap();
-        let monday = sessions.day("NSE", date(2021, 7, 5));
-        // 2021-07-05 03:30, 03:45 and 10:00 UTC.
-        let (pre_open, from, to) = (1_625_455_800, 1_625_456_700, 1_625_479_200);
-        assert_eq!(open(&monday), [(Phase::PreOpen, pre_open, from), (Phase::Open, from, to)]);
-        assert!(matches!(monday, Day::Regular { are_exceptions_known: false, .. }), "it may have been a holiday");
-        assert_eq!(open(&sessions.day("NSE", date(2021, 7, 4))), [], "a Sunday");
-    }
-
-    #[test]
-    fn what_no_file_covers_is_unknown_and_never_open() {
-        let sessions = Sessions::built_in().unwrap();
-        for (market, day) in [
-            ("NSE", date(2010, 10, 17)),
-            ("NSE", date(2027, 1, 1)),
-            ("MCX", date(2021, 7, 5)),
-            ("BINANCE", date(2020, 12, 31)),
-            ("", date(2021, 7, 5)),
-        ] {
-            assert_eq!(sessions.day(market, day), Day::Unknown, "{market} {day}");
-        }
-        assert_ne!(sessions.day("NSE", date(2010, 10, 18)), Day::Unknown);
-        assert_ne!(sessions.day("NSE", date(2026, 12, 31)), Day::Unknown);
-    }
-
-    #[test]
-    fn around_the_clock_leaves_no_hole_between_days() {
-        let sessions = Sessions::built_in().unwrap();
-        for market in ["BINANCE", "BINANCE-USDM", "BINANCE-COINM", "COINBASE", "KRAKEN", "SIM"] {
-            let mut end = None;
-            let mut day = date(2024, 2, 25);
-            while day < date(2024, 3, 5) {
-                let parts = open(&sessions.day(market, day));
-                let [(Phase::Open, from, to)] = parts[..] else { panic!("{market} {day}: {parts:?}") };
-                assert!(end.is_none_or(|end| end == from), "{market} {day}");
-                end = Some(to);
-                day = day.tomorrow().unwrap();
-            }
-        }
-        assert!(matches!(sessions.day("SIM", date(2024, 2, 29)), Day::Regular { are_exceptions_known: true, .. }));
-    }
-
-    fn utc(text: &str) -> Nanos {
-        let at: jiff::Timestamp = text.parse().unwrap();
-        Nanos::new(i64::try_from(at.as_nanosecond()).unwrap())
-    }
-
-    /// Status and next change of a market at a time in India.
-    fn at(market: &str, time: &str) -> (Status, Option<Nanos>) {
-        let it = Sessions::built_in().unwrap().status_at(market, utc(&format!("{time}+05:30")));
-        (it.status, it.until)
-    }
-
-    #[test]
-    fn the_end_of_the_day_moves_with_the_closing_auction() {
-        use Phase::{ClosingAuction, Open, PreOpen};
-        use Status::{Closed, Trading, Unknown};
-        // The last Friday before, and the first Monday with the auction; each line holds until the next.
-        for (market, lines) in [
-            (
-                "NSE",
-                &[
-                    ("2026-07-31T00:00:00", Closed),
-                    ("2026-07-31T09:00:00", Trading(PreOpen)),
-                    ("2026-07-31T09:15:00", Trading(Open)),
-                    ("2026-07-31T15:30:00", Closed),
-                    ("2026-08-03T09:00:00", Trading(PreOpen)),
-                    ("2026-08-03T09:15:00", Trading(Open)),
-                    ("2026-08-03T15:15:00", Trading(ClosingAuction)),
-                    ("2026-08-03T15:35:00", Closed),
-                    ("2026-08-04T09:00:00", Trading(PreOpen)),
-                ][..],
-            ),
-            (
-                "NFO",
-                &[
-                    ("2026-07-31T09:15:00", Trading(Open)),
-                    ("2026-07-31T15:30:00", Closed),
-                    ("2026-08-03T09:15:00", Trading(Open)),
-                    ("2026-08-03T15:40:00", Closed),
-                    ("2026-08-04T09:15:00", Trading(Open)),
-                ],
-            ),
-            (
-                "NSE",
-                &[
-                    ("2026-12-31T15:15:00", Trading(ClosingAuction)),
-                    ("2026-12-31T15:35:00", Closed),
-                    ("2027-01-01T00:00:00", Unknown),
-                ],
-            ),
-            ("NSE", &[("2010-10-17T23:59:59", Unknown), ("2010-10-18T00:00:00", Closed)]),
-        ] {
-            for pair in lines.windows(2) {
-                let [(from, status), (to, next)] = pair else { unreachable!() };
-                let end = utc(&format!("{to}+05:30"));
-                assert_eq!(at(market, from), (*status, Some(end)), "{market} {from}");
-                let last = Sessions::built_in().unwrap().status_at(market, end.plus(Nanos::new(-1)));
-                assert_eq!((last.status, last.until), (*status, Some(end)), "{market} before {to}");
-                assert!(!last.are_exceptions_known);
-                assert_eq!(at(market, to).0, *next, "{market} {to}");
-            }
-        }
-    }
-
-    #[test]
-    fn around_the_clock_nothing_changes_but_what_is_known() {
-        let sessions = Sessions::built_in().unwrap();
-        let new_year = utc("2027-01-01T00:00:00Z");
-        for (market, at, status, until) in [
-            ("BINANCE", utc("2025-12-31T23:59:59Z"), Status::Trading(Phase::Open), None),
-            ("BINANCE", utc("2026-12-28T00:00:00Z"), Status::Trading(Phase::Open), Some(new_year)),
-            ("KRAKEN", new_year, Status::Unknown, None),
-            ("KRAKEN", utc("2020-12-31T23:00:00Z"), Status::Unknown, Some(utc("2021-01-01T00:00:00Z"))),
-            ("SIM", new_year, Status::Trading(Phase::Open), None),
-            ("NOWHERE", new_year, Status::Unknown, None),
-            ("SIM", Nanos::new(i64::MAX), Status::Unknown, None),
-            ("NSE", Nanos::new(i64::MIN), Status::Unknown, None),
-        ] {
-            let found = sessions.status_at(market, at);
-            assert_eq!((found.status, found.until), (status, until), "{market} {at}");
-        }
-    }
-
-    #[test]
-    fn no_two_files_say_something_of_the_same_day() {
-        for (market, weeks) in &Sessions::built_in().unwrap().by_market {
-            for (number, week) in weeks.iter().enumerate() {
-                let overlaps = |other: &&Week| week.valid_from <= other.valid_to && other.valid_from <= week.valid_to;
-                assert_eq!(weeks.iter().filter(overlaps).count(), 1, "{market}, file {number}");
-                assert_eq!(week.offset_minutes, weeks[0].offset_minutes, "{market}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_senseless_value_is_named() {
-        for (from, to, field) in [
-            ("2010-10-18", "2010-13-18", "valid_from"),
-            ("2026-08-02", "2009-12-31", "valid_to"),
-            ("+05:30", "05:30", "utc_offset"),
-            ("+05:30", "+05:60", "utc_offset"),
-            ("15:30", "24:01", "to"),
-            ("15:30", "09:15", "to"),
-            ("15:30", "१५:३०", "to"),
-            ("09:00", "9:00", "from"),
-        ] {
-            let bad = FILES[0].replace(&format!("\"{from}\""), &format!("\"{to}\""));
-            let message = Sessions::parse(&bad).unwrap_err().to_string();
-            assert!(message.contains(&format!("field {field} ")), "{from} -> {to}: {message}");
-        }
-        let overlap = FILES[0].replacen("to = \"09:15\"", "to = \"09:16\"", 1);
-        assert!(Sessions::parse(&overlap).unwrap_err().to_string().contains("field from "));
-        assert!(Sessions::parse("nonsense = 1").is_err());
-    }
-}
+#[path = "sessions_tests.rs"]
+mod tests;

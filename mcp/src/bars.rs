@@ -1,23 +1,27 @@
 //! Bars as one series: from the store, and from the engine's memory, whose bars are as new or newer.
 
 use crate::engine::BarsView;
+use crate::reads::{Place, Read};
 use crate::server::Facade;
 use crate::tools::unavailable;
 use crate::wire::Refusal;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_core::{Bar, INTERVALS, Instrument, InstrumentId, Interval, Nanos};
 
 /// An instrument as callers name it.
 pub type Named = (InstrumentId, Arc<Instrument>);
 
+/// What a bar takes while it is looked for: with its stages, and once more as it is handed on.
+pub const BYTES_PER_BAR: usize = 320;
+
 /// Of each of `instruments` what the engine says, and the latest `limit` bars that start within `from..to`, oldest first,
-/// the open one last.
+/// the open one last. Where the engine's memory is not enough, the store is asked: at `place`, or at one of its own.
 ///
 /// # Errors
 /// A refusal where the engine or the store does not answer.
 pub async fn latest(
     facade: &Facade,
+    (read, place): (&Read<'_>, Option<&Arc<Place>>),
     instruments: &[&Named],
     interval: Interval,
     (from, to): (Nanos, Nanos),
@@ -33,19 +37,31 @@ pub async fn latest(
     let short: Vec<usize> = (0..views.len()).filter(|&at| !has_enough(&views[at])).collect();
     let mut stored = vec![Vec::new(); views.len()];
     if let Some(history) = facade.history.as_ref().filter(|_| !short.is_empty()) {
-        let asked: Vec<&Instrument> = short.iter().map(|&at| &*instruments[at].1).collect();
-        let found = history.bars(&asked, interval, (from, to), limit).await.map_err(|error| {
+        let place = match place {
+            Some(place) => Arc::clone(place),
+            None => read.place(short.len() * limit * BYTES_PER_BAR).await?,
+        };
+        let asked: Vec<Arc<Instrument>> = short.iter().map(|&at| Arc::clone(&instruments[at].1)).collect();
+        let found = history.bars(&place, &asked, interval, (from, to), limit).await.map_err(|error| {
             tracing::error!("{:#}", anyhow::Error::new(error));
             let message = "The store of bars could not be read; ask again, and see tidegate doctor.";
             unavailable("history_failed", message, true)
         })?;
         short.into_iter().zip(found).for_each(|(at, bars)| stored[at] = bars);
     }
-    let join = |(view, stored): (BarsView, Vec<Bar>)| {
-        let all = stored.iter().chain(view.bars.iter().filter(is_wanted));
-        let all: BTreeMap<Nanos, Bar> = all.map(|bar| (bar.start, *bar)).collect();
-        let skip = all.len().saturating_sub(limit);
-        (view, all.into_values().skip(skip).collect())
+    let join = |(view, mut all): (BarsView, Vec<Bar>)| {
+        all.extend(view.bars.iter().filter(is_wanted));
+        // Stable: of two stages of a bar the engine's comes later, and is kept.
+        all.sort_by_key(|bar| bar.start);
+        all.dedup_by(|later, kept| {
+            let is_same = later.start == kept.start;
+            if is_same {
+                *kept = *later;
+            }
+            is_same
+        });
+        all.drain(..all.len().saturating_sub(limit));
+        (view, all)
     };
     Ok(views.into_iter().zip(stored).map(join).collect())
 }

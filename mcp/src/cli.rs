@@ -159,6 +159,10 @@ pub struct Serve {
     /// Where the MCP endpoint listens (loopback; port 0 takes a free one).
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Go on from the time at which the recording ends, where that is ahead of the clock, as after a start with a wrong
+    /// one: as_of is then ahead for as long. Without it nothing is connected until the clock has caught up.
+    #[arg(long, conflicts_with = "replay")]
+    pub accept_tape_time: bool,
     /// Record a tape into this folder; one that is there is continued after a gap. A live market is recorded
     /// in the data folder.
     #[arg(long, value_name = "DIR", requires = "replay")]
@@ -236,6 +240,9 @@ pub struct Doctor {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     pub json: bool,
+    /// Of recordings, read the newest segment alone, and open table files without reading them.
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// Look at instruments.
@@ -261,6 +268,11 @@ Tables (what is in memory of a running engine is not a second older):
            revision, flags
   trades   seq, ts, venue_ts, symbol, source, side, price, qty, trade_id, flags
   events   every input: see engine/history/src/columns.rs
+Times are of UTC. Days of a place: date_trunc('day', ts at time zone 'Asia/Kolkata'), or cast(ts at time zone
+'Asia/Kolkata' as date). Not right in DataFusion 55.2: date_bin of such a time (it counts from midnight UTC: give it an
+origin of its own, date_bin(interval '1 hour', ts, timestamp '2026-01-01T03:45:00Z')), a cast to timestamptz (the zone
+is lost), and order by date_trunc of a zone whose clocks are set back (it may leave the order of ts: order by ts).
+A query has 512 MiB of memory, what sorts and groups need beyond goes to files; at most 2,000 operators.
 Examples:
   tidegate query \"select ts, close from bars where symbol = 'NSE:INFY' and \\\"interval\\\" = '1d' order by ts desc limit 5\"
   tidegate query \"select symbol, count(*), sum(qty) from trades group by symbol order by 2 desc\"";

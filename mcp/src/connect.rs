@@ -187,6 +187,14 @@ impl Client {
             _ => json_text::set(text, self.section(), ENTRY, entry),
         }
     }
+
+    /// Our entry as it stands in the text of the client's file; empty where there is none.
+    pub fn ours(self, text: &str) -> String {
+        match self {
+            Client::Codex => toml_text::get(text, self.section(), ENTRY).unwrap_or_default(),
+            _ => json_text::get(text, self.section(), ENTRY).unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

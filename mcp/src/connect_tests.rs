@@ -203,7 +203,7 @@ fn a_file_is_changed_after_a_copy_and_shows_nothing_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep").join("mcp.json");
     let new = merge::write(Client::Cursor, &path, &entry()).unwrap();
-    assert!(new.backup.is_none() && new.difference.contains("+    \"tidegate\": {"), "{new:?}");
+    assert!(new.backup.is_none() && new.difference.contains("+\"tidegate\": {"), "{new:?}");
     let same = merge::write(Client::Cursor, &path, &entry()).unwrap();
     assert_eq!((same.difference.as_str(), same.backup), ("", None));
 
@@ -214,6 +214,28 @@ fn a_file_is_changed_after_a_copy_and_shows_nothing_of_others() {
     assert_eq!(std::fs::read_to_string(&backup).unwrap(), before);
     assert!(backup.file_name().unwrap().to_str().unwrap().starts_with("mcp.json.bak-2"), "{backup:?}");
     assert!(!merged.difference.contains("s3cr3t"), "{}", merged.difference);
+    // Whatever shares a line with our entry.
+    for before in [
+        r#"{"key": "s3cr3t", "mcpServers": {"other": {"env": {"K": "s3cr3t"}}}}"#,
+        r#"{"mcpServers": {"tidegate": {"command": "old"}, "other": {"env": {"K": "s3cr3t"}}}, "z": "s3cr3t"}"#,
+        "{\"mcpServers\": {\"other\": {\"K\": \"s3cr3t\"},\n\"tidegate\": {\"command\": \"old\"}, \"z\": \"s3cr3t\"}}",
+    ] {
+        let path = folder.path().join("one_line.json");
+        std::fs::write(&path, before).unwrap();
+        let merged = merge::write(Client::Cursor, &path, &entry()).unwrap();
+        let difference = &merged.difference;
+        assert!(difference.contains("+\"tidegate\": {") && !difference.contains("s3cr3t"), "{difference}");
+        assert_eq!(difference.contains("\"old\""), before.contains("old"), "{difference}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap().matches("s3cr3t").count(), before.matches("s3cr3t").count());
+    }
+    let path_toml = folder.path().join("config.toml");
+    std::fs::write(
+        &path_toml,
+        "[mcp_servers.other]\nenv = { K = \"s3cr3t\" }\n[mcp_servers.tidegate]\ncommand = \"old\"\n",
+    )
+    .unwrap();
+    let merged = merge::write(Client::Codex, &path_toml, &Client::Codex.entry(&stdio()).unwrap()).unwrap();
+    assert!(merged.difference.contains("-command = \"old\"") && !merged.difference.contains("s3cr3t"));
     let after: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(after["mcpServers"]["other"]["key"], "s3cr3t");
 
@@ -237,6 +259,19 @@ fn links_and_permissions_stay() {
     merge::write(Client::Cursor, &link, &entry()).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    // Those that lead to nothing yet are written through, however many there are on the way.
+    let (first, second) = (folder.path().join("first.json"), folder.path().join("second.json"));
+    std::os::unix::fs::symlink("second.json", &first).unwrap();
+    std::os::unix::fs::symlink("new/deep/real.json", &second).unwrap();
+    let merged = merge::write(Client::Cursor, &first, &entry()).unwrap();
+    assert!(merged.path.ends_with("new/deep/real.json") && merged.backup.is_none(), "{merged:?}");
+    for link in [&first, &second] {
+        assert!(std::fs::symlink_metadata(link).unwrap().is_symlink());
+        assert!(std::fs::read_to_string(link).unwrap().contains(ENTRY));
+    }
+    let round = folder.path().join("round.json");
+    std::os::unix::fs::symlink("round.json", &round).unwrap();
+    assert!(merge::write(Client::Cursor, &round, &entry()).unwrap_err().to_string().contains("links"));
     let fresh = folder.path().join("fresh.json");
     merge::write(Client::Cursor, &fresh, &entry()).unwrap();
     assert_eq!(std::fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o600, "it may hold a bearer");

@@ -4,20 +4,24 @@
 //! <root>/run/bearer                        the program's own bearer, one per root, survives restarts
 //! <root>/run/clients/<name>                the bearer of a client, made by `tidegate connect <name>`
 //! <root>/run/{lock,endpoint.json}          the engine of the root itself
+//! <root>/run/{claim,last_owner.json}       who waits for its place, and what the last one's prices were
 //! <root>/replay/<name>/run/{lock,…}        the engine of a replay: a folder of its own, the root's bearer
 //! ```
 
+mod claim;
 pub mod clients;
+mod last_owner;
 mod no_owner;
 mod private;
 
 pub use no_owner::NoOwner;
-use private::write_private;
-pub(crate) use private::{create_private_folder, private_options, refuse_shared};
+pub(crate) use private::{create_private_folder, must_be_regular, private_options, refuse_shared};
+use private::{open_regular, refuse_open_folder, replace_private, write_private};
 
 use crate::wire::{Data, Mode};
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -181,9 +185,26 @@ impl DataFolder {
     /// # Errors
     /// Where the lock cannot be made.
     pub fn try_lock(&self) -> anyhow::Result<Option<OwnerLock>> {
+        self.lock_where(|| Ok(true))
+    }
+
+    /// The same for a simulated market that nobody asked for: nothing, too, where the last owner was none.
+    ///
+    /// # Errors
+    /// Where the lock cannot be made, or what the last owner was not be read.
+    pub fn inherit(&self) -> anyhow::Result<Option<OwnerLock>> {
+        self.lock_where(|| Ok(self.last_owner()?.is_none_or(|data| data == Data::Simulated)))
+    }
+
+    /// The lock, where it is free and `may_own` once it is held.
+    fn lock_where(&self, may_own: impl FnOnce() -> anyhow::Result<bool>) -> anyhow::Result<Option<OwnerLock>> {
         let run = self.run();
         create_private_folder(&run)?;
+        for folder in [&self.root, &self.folder, &run] {
+            refuse_open_folder(folder)?;
+        }
         let path = run.join("lock");
+        must_be_regular(&path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut file = private_options()
             .create(true)
             .truncate(false)
@@ -191,9 +212,10 @@ impl DataFolder {
             .write(true)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        if !take(&file).with_context(|| format!("cannot lock {}", path.display()))? {
+        if !take(&file).with_context(|| format!("cannot lock {}", path.display()))? || !may_own()? {
             return Ok(None);
         }
+        self.keep_leftover()?;
         // What the last owner left is taken away before this one gives its name: whoever looks meanwhile sees
         // an owner that is starting.
         let cannot_write = || format!("cannot write {}", path.display());
@@ -201,7 +223,7 @@ impl DataFolder {
         let endpoint = run.join("endpoint.json");
         remove_if_there(&endpoint)?;
         file.write_all(std::process::id().to_string().as_bytes()).with_context(cannot_write)?;
-        Ok(Some(OwnerLock { _file: file, endpoint }))
+        Ok(Some(OwnerLock { _file: file, folder: self.clone(), endpoint, note: RefCell::new(None) }))
     }
 
     /// The engine that runs on this folder; for a root without one, the only live one of its replays.
@@ -224,7 +246,11 @@ impl DataFolder {
         }
         let is_root = self.folder == self.root;
         let start = if is_root { "tidegate serve" } else { "tidegate serve --replay PATH" };
-        live.pop().map(|(_, endpoint)| endpoint).ok_or_else(|| NoOwner::Absent { folder: self.folder.clone(), start })
+        if let Some((_, endpoint)) = live.pop() {
+            return Ok(endpoint);
+        }
+        let last = self.last_owner()?.filter(|data| *data != Data::Simulated);
+        Err(NoOwner::Absent { folder: self.folder.clone(), start, last })
     }
 
     fn run(&self) -> PathBuf {
@@ -275,7 +301,7 @@ impl DataFolder {
     /// Where lock or endpoint file cannot be read.
     pub fn occupancy(&self) -> Result<Occupancy, NoOwner> {
         let path = self.run().join("lock");
-        let mut file = match File::open(&path) {
+        let mut file = match open_regular(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(Occupancy::Free);
@@ -316,7 +342,10 @@ impl DataFolder {
 pub struct OwnerLock {
     // Held for its lock alone: closing the file frees it, also when the process is killed.
     _file: File,
+    folder: DataFolder,
     endpoint: PathBuf,
+    /// What an end in order takes back of what was written down.
+    note: RefCell<Option<PathBuf>>,
 }
 
 impl OwnerLock {
@@ -340,10 +369,9 @@ impl OwnerLock {
             mode,
             data,
         };
-        let draft = self.endpoint.with_extension("json.new");
-        remove_if_there(&draft)?;
-        write_private(&draft, &serde_json::to_vec_pretty(&endpoint)?)?;
-        fs::rename(&draft, &self.endpoint).with_context(|| format!("cannot write {}", self.endpoint.display()))?;
+        // Before anybody can find it.
+        self.note.replace(self.folder.note_owner(data)?);
+        replace_private(&self.endpoint, &serde_json::to_vec_pretty(&endpoint)?)?;
         Ok(endpoint)
     }
 }
@@ -352,6 +380,7 @@ impl Drop for OwnerLock {
     fn drop(&mut self) {
         // A file that stays behind is ignored, since nobody holds the lock.
         let _ = fs::remove_file(&self.endpoint);
+        self.note.take().iter().for_each(|note| last_owner::forget(note));
     }
 }
 
@@ -410,7 +439,7 @@ fn make_bearer(folder: &Path, name: &str) -> anyhow::Result<(Bearer, bool)> {
 }
 
 pub(crate) fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
@@ -426,11 +455,12 @@ pub(crate) fn read_bearer(path: &Path) -> anyhow::Result<Option<Bearer>> {
 
 /// The endpoint that the process `owner` published; another's is a leftover.
 fn read_endpoint(path: &Path, owner: Option<u32>) -> Result<Option<Endpoint>, NoOwner> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    match open_regular(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable("read", path, error)),
-    };
+    }
     let damaged = || format!("{} is not what an engine writes; restart its engine", path.display());
     let Published { url, version, pid } = serde_json::from_slice(&bytes).with_context(damaged)?;
     if owner.is_some_and(|owner| owner != pid) {
@@ -458,3 +488,7 @@ fn remove_if_there(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 #[path = "data_folder_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "data_folder/owners_tests.rs"]
+mod owners_tests;

@@ -6,8 +6,10 @@
 
 mod board_view;
 mod commands;
+mod views;
 
 pub use commands::{Command, NoRoom};
+pub use views::*;
 
 use crate::live::StagesView;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
@@ -15,151 +17,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use tidegate_core::{
-    BOARD_LEVELS, Bar, BarSeries, BoardReader, Engine, Family, FlowReport, Instrument, InstrumentId, Known, Level,
-    Nanos, Price, Side, Snapshot, Stream, StreamState, Top, TradeSnapshot,
+    BOARD_LEVELS, BarSeries, BoardReader, Engine, Family, Instrument, InstrumentId, Known, Nanos, Price, Side,
+    Snapshot, Stream, TradeSnapshot,
 };
 use tidegate_history::tape::RecorderReport;
 use tokio::sync::oneshot;
 
 /// As many levels as a book is known to.
 pub const LEVELS_ALL: usize = usize::MAX;
-
-/// The point in the total order that a view shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// `seq` of the last input applied.
-    pub seq: u64,
-    /// Its tape time.
-    pub as_of: Nanos,
-}
-
-/// How the engine is.
-#[derive(Clone, Debug)]
-pub struct StatusView {
-    /// When.
-    pub stamp: Stamp,
-    /// False where the tape stands still, at its end or where it was told to.
-    pub playing: bool,
-    /// Every stream.
-    pub feeds: Vec<FeedView>,
-    /// Market events applied.
-    pub events: u64,
-    /// Trades among them.
-    pub trades: u64,
-    /// Gaps.
-    pub gaps: u64,
-    /// Snapshots that healed a gap.
-    pub resyncs: u64,
-    /// Messages that could not be read.
-    pub decode_errors: u64,
-    /// Messages about symbols that were not asked for.
-    pub unknown_symbols: u64,
-    /// The recorder, where there is one.
-    pub recorder: Option<RecorderView>,
-    /// How long the stages of a live engine take.
-    pub stages: Option<StagesView>,
-}
-
-/// How the recorder is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecorderView {
-    /// The last `seq` written.
-    pub written_seq: u64,
-    /// The longest time between two writes while there was something to write.
-    pub longest_write_interval_ms: u64,
-    /// How often it had to leave inputs out.
-    pub full: u64,
-}
-
-/// How one stream is.
-#[derive(Clone, Debug)]
-pub struct FeedView {
-    /// Instrument key.
-    pub key: String,
-    /// Source.
-    pub source: String,
-    /// State of its book.
-    pub book: StreamState,
-    /// State of its trades.
-    pub trades: StreamState,
-    /// When its last event arrived, in tape time.
-    pub last_event: Option<Nanos>,
-}
-
-/// Several instruments at one moment.
-#[derive(Clone, Debug)]
-pub struct QuotesView {
-    /// When.
-    pub stamp: Stamp,
-    /// In the order asked.
-    pub quotes: Vec<QuoteView>,
-}
-
-/// The top of one instrument.
-#[derive(Clone, Debug)]
-pub struct QuoteView {
-    /// Which.
-    pub instrument: Arc<Instrument>,
-    /// State of its book.
-    pub book: StreamState,
-    /// State of its trades.
-    pub trades: StreamState,
-    /// Best levels of the book.
-    pub top: Top,
-    /// The latest trade.
-    pub last_trade: Option<TradeSnapshot>,
-    /// The latest trades, the last one first; as many as were asked for and are kept.
-    pub recent_trades: Vec<TradeSnapshot>,
-    /// When its last event arrived, in tape time.
-    pub last_event: Option<Nanos>,
-}
-
-/// The ladder of one instrument.
-#[derive(Clone, Debug)]
-pub struct DepthView {
-    /// When.
-    pub stamp: Stamp,
-    /// Which.
-    pub instrument: Arc<Instrument>,
-    /// State of its book.
-    pub state: StreamState,
-    /// Best first.
-    pub bids: Vec<Level>,
-    /// Best first.
-    pub asks: Vec<Level>,
-    /// How far the bids are complete; `None` in a live book: to their end.
-    pub known_to_bid: Option<Price>,
-    /// How far the asks are complete; `None` in a live book: to their end.
-    pub known_to_ask: Option<Price>,
-    /// The venue's update id of the book.
-    pub venue_sequence: Option<u64>,
-    /// When its last event arrived, in tape time.
-    pub last_event: Option<Nanos>,
-}
-
-/// The book of one instrument and its flow, at one moment.
-#[derive(Clone, Debug)]
-pub struct LiquidityView {
-    /// The whole book.
-    pub depth: DepthView,
-    /// What is counted since somebody first asked.
-    pub flow: FlowReport,
-}
-
-/// The bars of one instrument that are in memory.
-#[derive(Clone, Debug)]
-pub struct BarsView {
-    /// When.
-    pub stamp: Stamp,
-    /// State of its trades.
-    pub trades: StreamState,
-    /// Trades may be missing since the newest bar.
-    pub is_doubtful: bool,
-    /// Oldest first.
-    pub bars: Vec<Bar>,
-    /// When its last event arrived, in tape time.
-    pub last_event: Option<Nanos>,
-}
 
 /// Why the engine gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -426,7 +291,7 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
         source: stream.instrument.source.clone(),
         book: stream.state(Family::Book),
         trades: stream.state(Family::Trades),
-        last_event: stream.last_event_any(),
+        last_event: event_of(stream, shown_family(stream.state(Family::Book))),
     });
     StatusView {
         stamp,
@@ -447,6 +312,10 @@ fn status(shown: &Shown<'_>, stamp: Stamp) -> StatusView {
     }
 }
 
+fn event_of(stream: &Stream, family: Family) -> Option<Nanos> {
+    stream.last_event[usize::from(family.code())]
+}
+
 fn quote(stream: &Stream, trades: usize) -> QuoteView {
     QuoteView {
         instrument: Arc::clone(&stream.instrument),
@@ -455,7 +324,7 @@ fn quote(stream: &Stream, trades: usize) -> QuoteView {
         top: stream.book.top(),
         last_trade: stream.last_trade.as_ref().map(TradeSnapshot::new),
         recent_trades: stream.recent_trades.iter().take(trades).map(TradeSnapshot::new).collect(),
-        last_event: stream.last_event_any(),
+        last_event: stream.last_event,
     }
 }
 
@@ -471,7 +340,7 @@ fn depth(stream: &Stream, stamp: Stamp, levels: usize) -> DepthView {
         known_to_bid: known_to(Side::Bid),
         known_to_ask: known_to(Side::Ask),
         venue_sequence: stream.book_sequence,
-        last_event: stream.last_event_any(),
+        last_event: event_of(stream, Family::Book),
     }
 }
 
@@ -481,7 +350,7 @@ fn bars(stream: &Stream, stamp: Stamp, interval: usize) -> BarsView {
         trades: stream.state(Family::Trades),
         is_doubtful: stream.bars.get(interval).is_some_and(BarSeries::is_doubtful),
         bars: stream.bars.get(interval).into_iter().flat_map(|series| series.iter()).copied().collect(),
-        last_event: stream.last_event_any(),
+        last_event: event_of(stream, Family::Trades),
     }
 }
 
@@ -492,3 +361,7 @@ fn end(known: Known) -> Option<Price> {
         Known::Nothing | Known::All => None,
     }
 }
+
+#[cfg(test)]
+#[path = "engine/ages_tests.rs"]
+mod tests;

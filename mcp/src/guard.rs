@@ -5,23 +5,32 @@
 //! rebinding, cross-origin posts) and a reverse proxy that makes loopback public. Both show in the
 //! headers, and neither is let through even with a valid bearer.
 
+use crate::caller::Caller;
+use crate::connections::{Connection, UnderWay};
 use crate::data_folder::clients::{Keys, Principal};
-use axum::body::Body;
+use crate::refusals::Refusals;
+use crate::shares::Shares;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
 use serde_json::json;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Largest request body that is read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-const REQUESTS_MAX: usize = 64;
-// Covers the wait for a place, the body and the answer's head; no tool may take this long.
+/// Most requests that are answered at a time, and of one principal.
+const REQUESTS: (usize, usize) = (64, 48);
+// Covers the body, the wait for a place and the answer's head; no tool may take this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP_PORT: u16 = 80;
 
@@ -30,18 +39,21 @@ const HTTP_PORT: u16 = 80;
 pub struct Guard {
     authorities: Arc<[String]>,
     keys: Keys,
-    places: Arc<Semaphore>,
+    places: Arc<Shares>,
+    refusals: Refusals,
 }
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
+pub(crate) enum Refused {
     Forwarded,
     Host,
     Origin,
     Bearer,
     TooLarge,
     TooSlow,
+    Broken,
+    Crowded,
 }
 
 impl Guard {
@@ -52,7 +64,8 @@ impl Guard {
         if port == HTTP_PORT {
             authorities.extend(names.map(str::to_owned));
         }
-        Guard { authorities: authorities.into(), keys, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+        let places = Arc::new(Shares::new(REQUESTS.0, REQUESTS.1));
+        Guard { authorities: authorities.into(), keys, places, refusals: Refusals::default() }
     }
 
     /// Who sends a request, where it may pass.
@@ -102,28 +115,87 @@ impl Guard {
 
 /// Axum middleware: answers a refused request without reading its body, bounds the others.
 ///
-/// Who sent it goes on with the request: its extensions hold the [`Principal`].
-pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    match guard.check(request.uri(), request.headers()) {
-        Ok(principal) => {
+/// Who sent it goes on with the request: its extensions hold the [`Caller`], who has left as soon as the answer is out,
+/// or nobody waits for it any more.
+pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    let answered = match guard.let_in(&request) {
+        Ok((principal, under_way)) => {
             tracing::debug!(%principal, "let a request in");
-            request.extensions_mut().insert(principal);
+            let left = CancellationToken::new();
+            let held = Held { body: Body::empty(), _left: left.clone().drop_guard(), _under_way: under_way };
+            let caller = Caller::new(principal, arrived, left);
+            let answer = timeout(REQUEST_TIMEOUT, guard.answer(request, caller, next)).await;
+            answer.unwrap_or(Err(Refused::TooSlow)).map(|answer| answer.map(|body| Body::new(Held { body, ..held })))
         }
-        Err(refused) => {
-            // The request itself is not logged: it may hold a bearer that opens another engine.
-            tracing::warn!(reason = ?refused, "turned a request away");
-            return refused.response();
-        }
+        Err(refused) => Err(refused),
+    };
+    answered.unwrap_or_else(|refused| {
+        guard.refusals.count(refused.words().1);
+        refused.response()
+    })
+}
+
+impl Guard {
+    /// Who sends a request that may pass, and that it is under way on its connection.
+    fn let_in(&self, request: &Request) -> Result<(Principal, Option<UnderWay>), Refused> {
+        let principal = self.check(request.uri(), request.headers())?;
+        let under_way = match request.extensions().get::<Connection>() {
+            Some(connection) => Some(connection.pass(&principal).ok_or(Refused::Crowded)?),
+            None => None,
+        };
+        Ok((principal, under_way))
     }
-    let answered = timeout(REQUEST_TIMEOUT, async {
-        let _place = guard.places.acquire().await;
-        next.run(request).await
-    });
-    answered.await.unwrap_or_else(|_| Refused::TooSlow.response())
+
+    /// Reads the body before it takes a place: whoever sends slowly keeps nobody out.
+    async fn answer(&self, request: Request, caller: Caller, next: Next) -> Result<Response, Refused> {
+        let (mut head, body) = request.into_parts();
+        let body = whole(body).await?;
+        let _place = self.places.take(&caller.principal, 1).await;
+        head.extensions.insert(caller);
+        Ok(next.run(Request::from_parts(head, Body::from(body))).await)
+    }
+}
+
+/// All of a body.
+pub(crate) async fn whole(mut body: Body) -> Result<Bytes, Refused> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
+        if bytes.len() + data.len() > BODY_BYTES_MAX {
+            return Err(Refused::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
+/// The body of an answer, and that it is still awaited.
+struct Held {
+    body: Body,
+    _left: DropGuard,
+    _under_way: Option<UnderWay>,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Refused {
-    fn response(self) -> Response {
+    pub(crate) fn response(self) -> Response {
         let (status, code, message) = self.words();
         let mut response = Response::new(Body::from(json!({ "error": code, "message": message }).to_string()));
         *response.status_mut() = status;
@@ -165,15 +237,81 @@ impl Refused {
                 "too_slow",
                 "The request was not complete, or not answered, within 30 s. Send it whole, and again.",
             ),
+            Refused::Broken => (
+                StatusCode::BAD_REQUEST,
+                "broken",
+                "The body cannot be read as its headers announce it. Send it whole.",
+            ),
+            Refused::Crowded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "crowded",
+                "Too many connections are at work. Keep fewer open, and ask again in a moment.",
+            ),
         }
     }
 }
 
-/// Headers that only a proxy adds. `Via` is among them: RFC 9110 §7.6.3 has every proxy send it, and
+/// True for headers that only proxies, balancers and content networks add, under whatever name: by what they say (whom a
+/// request is forwarded for) and by whose they are. `Via` is among them: RFC 9110 §7.6.3 has every proxy send it, and
 /// the one proxy that a program legitimately uses, on its way out, has no business with loopback.
 fn is_forwarding(name: &HeaderName) -> bool {
-    name == FORWARDED || name == VIA || name == "x-real-ip" || name.as_str().starts_with("x-forwarded-")
+    // Some write underscores.
+    let name = name.as_str().replace('_', "-");
+    FORWARDING.contains(&name.as_str())
+        || FORWARDING_PARTS.iter().any(|part| name.contains(part))
+        || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
+
+/// Whole names.
+const FORWARDING: [&str; 7] = ["via", "x-via", "x-host", "x-cdn", "x-varnish", "x-coming-from", "coming-from"];
+
+/// What names hold that say for whom, from where or through what a request came.
+const FORWARDING_PARTS: [&str; 20] = [
+    "forward",
+    "proxy",
+    "client-ip",
+    "clientip",
+    "client-addr",
+    "real-ip",
+    "realip",
+    "connecting-ip",
+    "connection-ip",
+    "remote-ip",
+    "remote-addr",
+    "remote-host",
+    "originating-ip",
+    "source-ip",
+    "true-ip",
+    "user-ip",
+    "original-host",
+    "original-ur",
+    "original-proto",
+    "host-override",
+];
+
+/// How names begin that one network or balancer adds.
+const FORWARDING_PREFIXES: [&str; 20] = [
+    "akamai-",
+    "cdn-",
+    "cf-",
+    "cloudfront-",
+    "fastly-",
+    "fly-",
+    "incap-",
+    "tailscale-",
+    "x-akamai-",
+    "x-amz-cf-",
+    "x-amzn-",
+    "x-appengine-",
+    "x-arr-",
+    "x-azure-",
+    "x-cluster-",
+    "x-envoy-",
+    "x-goog-iap-",
+    "x-nf-",
+    "x-sucuri-",
+    "x-vercel-",
+];
 
 /// The value of a header that may occur once; an error where it is repeated or no ASCII text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {

@@ -49,6 +49,40 @@ fn anything_that_passed_a_proxy_is_refused() {
         "x-forwarded-anything-new",
         "x-real-ip",
         "via",
+        "cf-connecting-ip",
+        "cf-ray",
+        "cdn-loop",
+        "true-client-ip",
+        "client-ip",
+        "client_ip",
+        "x-client-ip",
+        "x-clientip",
+        "x-cluster-client-ip",
+        "fastly-client-ip",
+        "x-original-forwarded-for",
+        "x-original-url",
+        "x-originating-ip",
+        "x-forward-for",
+        "forwarded-for",
+        "http_x_forwarded_for",
+        "x-remote-ip",
+        "x-remote-addr",
+        "x-proxyuser-ip",
+        "proxy-connection",
+        "wl-proxy-client-ip",
+        "x-envoy-external-address",
+        "x-azure-clientip",
+        "x-appengine-user-ip",
+        "x-nf-client-connection-ip",
+        "fly-client-ip",
+        "x-vercel-forwarded-for",
+        "incap-client-ip",
+        "x-sucuri-clientip",
+        "akamai-origin-hop",
+        "cloudfront-viewer-address",
+        "x-amzn-trace-id",
+        "tailscale-user-login",
+        "x-http-host-override",
     ] {
         assert_eq!(with(name, "127.0.0.1"), Err(Refused::Forwarded), "{name}");
         assert_eq!(with(name, ""), Err(Refused::Forwarded), "{name}, empty");
@@ -57,6 +91,9 @@ fn anything_that_passed_a_proxy_is_refused() {
 
 #[test]
 fn a_name_that_is_not_the_listeners_is_refused() {
+    for name in ["user-agent", "traceparent", "x-request-id", "mcp-name", "cookie", "cache-control", "sec-fetch-site"] {
+        assert_eq!(with(name, "1"), Ok(()), "{name}");
+    }
     for host in [
         "evil.example",
         "127.0.0.1",
@@ -145,8 +182,16 @@ fn a_body_announced_too_large_is_refused_unread() {
 
 #[tokio::test]
 async fn refusals_say_what_to_do_in_one_line_and_never_the_secret() {
-    let all =
-        [Refused::Forwarded, Refused::Host, Refused::Origin, Refused::Bearer, Refused::TooLarge, Refused::TooSlow];
+    let all = [
+        Refused::Forwarded,
+        Refused::Host,
+        Refused::Origin,
+        Refused::Bearer,
+        Refused::TooLarge,
+        Refused::TooSlow,
+        Refused::Broken,
+        Refused::Crowded,
+    ];
     for refused in all {
         let response = refused.response();
         let status = response.status();

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::past::Past;
+use crate::reads::{Place, Stop};
 use anyhow::Context;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::path::Path;
@@ -34,8 +35,8 @@ pub fn open(tape: &Path) -> anyhow::Result<Store> {
     let folder = tape.with_file_name(STORE);
     Store::open(&folder).with_context(|| {
         format!(
-            "the tables in {} cannot be opened; where their list is damaged, remove it: they are made again from the tape, as \
-             far back as it goes",
+            "the tables in {} cannot be opened; where their list is damaged, move that folder away: they are made again \
+             from the tape, as far back as it goes",
             folder.display()
         )
     })
@@ -105,7 +106,8 @@ impl Keep {
     /// Gives up what is too old or too much, now and from time to time, until `ended`.
     fn watch(self, store: &Store, tape: &Path, ended: &Receiver<()>) {
         loop {
-            match store.retain(tape, &self.retention, clock::now()) {
+            // Never by a time that is ahead: what goes then is gone.
+            match store.retain(tape, &self.retention, clock::system().min(clock::now())) {
                 Err(error) => {
                     tracing::error!("what is recorded could not be cut down: {:#}", anyhow::Error::new(error))
                 }
@@ -136,13 +138,15 @@ impl HistoryReader {
         HistoryReader { store, past }
     }
 
-    /// The latest `limit` bars of each of `instruments` that begin within `from..to`, oldest first.
+    /// The latest `limit` bars of each of `instruments` that begin within `from..to`, oldest first; what is not in the
+    /// store is worked out at `place`.
     ///
     /// # Errors
     /// Where the store cannot be read.
     pub async fn bars(
         &self,
-        instruments: &[&Instrument],
+        place: &Arc<Place>,
+        instruments: &[Arc<Instrument>],
         interval: Interval,
         (from, to): (Nanos, Nanos),
         limit: usize,
@@ -150,24 +154,31 @@ impl HistoryReader {
         // Asked first: what is put into the store meanwhile is then told twice, and not never.
         let has_past: Vec<bool> = instruments.iter().map(|instrument| self.store.has_past(&instrument.key)).collect();
         let mut found = self.stored(instruments, interval, (from, to), limit).await?;
-        if let Some(past) = &self.past {
+        let Some(past) = self.past.clone().filter(|_| has_past.contains(&false)) else { return Ok(found) };
+        let instruments = instruments.to_vec();
+        let join = move |stop: &Stop<'_>| {
             let missing = instruments.iter().zip(&mut found).zip(has_past).filter(|(_, has_past)| !has_past);
             for ((instrument, found), _) in missing {
+                if stop.is_over() {
+                    return None;
+                }
                 let mut before = past.bars(instrument, interval, from, to);
                 found.retain(|bar| before.last().is_none_or(|last| bar.start > last.start));
                 before.append(found);
                 before.drain(..before.len().saturating_sub(limit));
                 *found = before;
             }
-        }
-        Ok(found)
+            Some(found)
+        };
+        // Given up, nobody reads it any more.
+        Ok(place.run(join).await.unwrap_or_default())
     }
 
     /// Looks back as far as it takes: most questions are about the last of what is asked for, and a year of minutes
     /// need not be read for ten of them.
     async fn stored(
         &self,
-        instruments: &[&Instrument],
+        instruments: &[Arc<Instrument>],
         interval: Interval,
         (from, to): (Nanos, Nanos),
         limit: usize,
@@ -181,7 +192,7 @@ impl HistoryReader {
                 break;
             }
             let start = Nanos::new(end.raw().saturating_sub(reach.saturating_mul(times))).max(from);
-            let asked: Vec<&Instrument> = short.iter().map(|&at| instruments[at]).collect();
+            let asked: Vec<Arc<Instrument>> = short.iter().map(|&at| Arc::clone(&instruments[at])).collect();
             let more = self.store.bars(&asked, interval, start, to, limit).await?;
             short.into_iter().zip(more).for_each(|(at, bars)| found[at] = bars);
             if start == from {

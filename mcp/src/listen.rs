@@ -1,28 +1,30 @@
 //! The socket: which address may be listened on, and how connections are kept from piling up.
 
+use crate::connections::{Connection, Connections};
+use crate::refusals::Refusals;
 use anyhow::{Context, bail};
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use listeners::{Protocol, SocketState};
-use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-// Together well below the usual limit of 1024 open files.
-const CONNECTIONS_MAX: usize = 256;
-const MUTE_MAX: usize = 128;
 // A client connects because it has a request to send.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
-// Also the longest pause between two requests of a connection: above the pause after which common
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+// The longest pause between two requests of a connection that has shown a bearer: above the pause after which common
 // clients drop an idle connection themselves, so that they do not write into a closing one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADERS_BYTES_MAX: usize = 32 * 1024;
@@ -82,88 +84,98 @@ fn holder(address: SocketAddr) -> Option<String> {
     holders.next().map(|found| format!("{} (pid {})", found.process.name, found.process.pid))
 }
 
-/// Serves `router` on `listener` until `shutdown`; then lets answers under way finish for a moment.
+/// Serves `router` on `listener` until `shutdown`; then lets answers under way finish for a moment. Each request comes
+/// with the [`Connection`] that it came over.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut mute = Mute::default();
+    let (known, refusals) = (Connections::default(), Refusals::default());
     let mut connections = JoinSet::new();
     loop {
-        let speaking = tokio::select! {
+        let (stream, connection) = tokio::select! {
             () = shutdown.cancelled() => break,
-            stream = accept(&listener) => {
-                mute.add(stream);
-                continue;
-            }
-            Some(speaking) = mute.next() => speaking,
+            stream = accept(&listener, &refusals) => (stream, known.open().await),
         };
         while connections.try_join_next().is_some() {}
-        let (Some(stream), Ok(place)) = (speaking, Arc::clone(&places).try_acquire_owned()) else { continue };
-        connections.spawn(serve_connection(stream, router.clone(), shutdown.clone(), place));
+        connections.spawn(serve_connection(stream, router.clone(), shutdown.clone(), connection, refusals.clone()));
     }
-    drop((listener, mute));
+    drop(listener);
     // What is still busy after the grace is dropped with the set.
     let _ = timeout(SHUTDOWN_GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, refusals: &Refusals) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
                 // Out of file descriptors, or a client that left again: neither ends the server.
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::debug!(%error, "cannot accept a connection");
+                refusals.count("a connection that could not be accepted");
                 sleep(ACCEPT_RETRY).await;
             }
         }
     }
 }
 
-/// Connections that have not sent anything yet. They hold no place of those that have: when there are
-/// too many, the one that is silent for longest goes, so that silence cannot keep anybody out.
-#[derive(Default)]
-struct Mute {
-    waits: JoinSet<Option<TcpStream>>,
-    oldest_first: VecDeque<AbortHandle>,
-}
-
-impl Mute {
-    fn add(&mut self, stream: TcpStream) {
-        self.oldest_first.retain(|wait| !wait.is_finished());
-        if self.oldest_first.len() == MUTE_MAX
-            && let Some(oldest) = self.oldest_first.pop_front()
-        {
-            oldest.abort();
-        }
-        self.oldest_first.push_back(self.waits.spawn(async move {
-            let first_byte = timeout(FIRST_BYTE_TIMEOUT, stream.peek(&mut [0])).await;
-            matches!(first_byte, Ok(Ok(1))).then_some(stream)
-        }));
-    }
-
-    /// The next connection that speaks, or nothing of one that was closed instead; `None` where no
-    /// connection waits.
-    async fn next(&mut self) -> Option<Option<TcpStream>> {
-        Some(self.waits.join_next().await?.unwrap_or(None))
-    }
-}
-
-async fn serve_connection(stream: TcpStream, router: Router, shutdown: CancellationToken, place: OwnedSemaphorePermit) {
-    let _place = place;
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    shutdown: CancellationToken,
+    connection: Connection,
+    refusals: Refusals,
+) {
     // Answers are one small write each; waiting to fill a packet would only add delay.
     let _ = stream.set_nodelay(true);
-    let mut connection = std::pin::pin!(
+    let head = CancellationToken::new();
+    let service = Service { router, connection: connection.clone(), head: head.clone() };
+    let mut served = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(HEADERS_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), service)
     );
-    tokio::select! {
-        result = connection.as_mut() => trace_end(result),
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            trace_end(connection.await);
+    let is_mute = async {
+        if timeout(FIRST_HEAD_TIMEOUT, head.cancelled()).await.is_ok() {
+            std::future::pending::<()>().await;
         }
+    };
+    tokio::select! {
+        result = served.as_mut() => trace_end(result),
+        () = is_mute => refusals.count("no request within 5 s of connecting"),
+        () = connection.ended() => refusals.count("too many connections"),
+        () = shutdown.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            trace_end(served.await);
+        }
+    }
+}
+
+/// What a connection's requests go to.
+struct Service {
+    router: Router,
+    connection: Connection,
+    /// Cancelled with the first request's head.
+    head: CancellationToken,
+}
+
+impl hyper::service::Service<hyper::Request<Incoming>> for Service {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        self.head.cancel();
+        let connection = self.connection.clone();
+        request.extensions_mut().insert(connection.clone());
+        let answer = TowerToHyperService::new(self.router.clone()).call(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            if !connection.has_passed() {
+                // Whoever has shown no bearer has no reason to stay.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer)
+        })
     }
 }
 
@@ -203,23 +215,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silent_connections_keep_nobody_out() {
+    async fn connections_without_a_bearer_keep_nobody_out() {
         let listener = bind(any_port()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let router = Router::new().route("/", get(|| async { "done" }));
         let server = tokio::spawn(serve(listener, router, shutdown.clone()));
-        let mut silent = Vec::new();
-        for _ in 0..=MUTE_MAX {
-            silent.push(TcpStream::connect(address).await.unwrap());
+        let mut held = Vec::new();
+        for (at, said) in ["", "G", "GET / HTTP/1.1\r\nHost", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"]
+            .iter()
+            .cycle()
+            .take(400)
+            .enumerate()
+        {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // One that has been ended meanwhile says so.
+            let _ = stream.write_all(said.as_bytes()).await;
+            held.push((at, stream));
         }
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut answer = String::new();
-        timeout(Duration::from_secs(2), client.read_to_string(&mut answer)).await.unwrap().unwrap();
-        assert!(answer.ends_with("done"), "{answer}");
-        let ended = timeout(Duration::from_secs(2), silent[0].read(&mut [0])).await;
-        assert!(ended.is_ok(), "the longest silent one had to go");
+        timeout(Duration::from_secs(5), client.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.ends_with("done") && answer.contains("connection: close"), "nothing is kept alive: {answer}");
+        let ended = timeout(Duration::from_secs(5), held[0].1.read(&mut [0])).await;
+        assert!(ended.is_ok(), "the oldest had to go");
         shutdown.cancel();
         server.await.unwrap();
     }

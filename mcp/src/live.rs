@@ -15,6 +15,7 @@ use crate::data_folder::VERSION;
 use crate::directory::Directory;
 use crate::engine::{EngineClient, Questions};
 use crate::playback::Watch;
+use crate::tape_time;
 use anyhow::Context;
 use engine_thread::LiveEngine;
 pub use engine_thread::tell_firings;
@@ -63,6 +64,8 @@ pub struct Live {
     writer: BoardWriter,
     recorded_until: Option<Nanos>,
     troubles: Troubles,
+    /// Connections are made when it is this late: the tape's time, which never goes back.
+    connects_at: Nanos,
 }
 
 /// A live engine's thread.
@@ -82,7 +85,8 @@ struct Joint {
 
 impl Live {
     /// Recovers what `tape` holds, and goes on recording there, behind every number up to `stored`, which tables hold
-    /// already; a market does not wait for the disk.
+    /// already; a market does not wait for the disk. Where the tape ends ahead of the clock, that is waited for before
+    /// anything is connected, unless our time is to go on from there (`accepts_tape_time`).
     ///
     /// # Errors
     /// Where the tape cannot be recovered or recorded to.
@@ -92,6 +96,7 @@ impl Live {
         stored: u64,
         directory: Arc<Directory>,
         when_full: WhenFull,
+        accepts_tape_time: bool,
     ) -> anyhow::Result<Live> {
         let mut watch = Watch::default();
         let (mut recorder, recovered) = Recorder::open(tape, config.bounds())?;
@@ -103,19 +108,13 @@ impl Live {
         let recorded_until = recovered.as_ref().map(|recovered| recovered.engine.ts());
         let (mut engine, highest_seq) = match recovered {
             None => (Engine::new(Market::new(config.bounds()), 0, clock::now()), 0),
-            Some(recovered) => {
-                if recovered.cut_bytes > 0 {
-                    let cut = recovered.cut_bytes;
-                    tracing::warn!("{cut} bytes of a half-written block were cut off {}", tape.display());
-                }
-                (recovered.engine, recovered.highest_seq)
-            }
+            Some(recovered) => (recovered.engine, recovered.highest_seq),
         };
-        let behind = engine.ts().since(clock::now()).raw() / Nanos::SECOND.raw();
-        if behind > 0 {
-            tracing::warn!(
-                "the clock is {behind} s behind the recording, whose time stands still until it has caught up"
-            );
+        if accepts_tape_time {
+            clock::begin_at(engine.ts());
+        }
+        if let Some(warning) = tape_time::warning(engine.ts(), clock::now()) {
+            tracing::warn!("{}: {warning}", tape.display());
         }
         if stored > highest_seq {
             tracing::warn!("{}: tables hold inputs up to {stored}, the tape up to {highest_seq} alone", tape.display());
@@ -128,8 +127,18 @@ impl Live {
         for (id, stream) in engine.market().streams() {
             directory.insert(id, (*stream.instrument).clone());
         }
-        let troubles = Troubles::default();
-        Ok(Live { config, engine, watch, directory, board, writer: board_writer, recorded_until, troubles })
+        let (troubles, connects_at) = (Troubles::default(), engine.ts());
+        Ok(Live {
+            config,
+            engine,
+            watch,
+            directory,
+            board,
+            writer: board_writer,
+            recorded_until,
+            troubles,
+            connects_at,
+        })
     }
 
     /// What is wrong with its connections, as long as they are.
@@ -146,6 +155,11 @@ impl Live {
     /// When the recording that was found ended; `None` where there was none.
     pub fn recorded_until(&self) -> Option<Nanos> {
         self.recorded_until
+    }
+
+    /// What is to be said of the recording's time, where it is ahead of the clock's.
+    pub fn time_warning(&self) -> Option<String> {
+        tape_time::warning(self.connects_at, clock::now()).or_else(|| tape_time::lead(clock::steps().1))
     }
 
     /// What readers see without asking the engine.
@@ -190,6 +204,7 @@ impl Live {
             LiveEngine { engine, inlets, watch, board, resnapshots, firings, counts, stages }.run(&questions)
         })?;
         client.wake(thread.thread().clone());
+        let connects_at = self.connects_at;
         let mut counts = Vec::new();
         let mut budgets: Vec<(Venue, Arc<Mutex<Budgets>>)> = Vec::new();
         for (number, joint) in joints.into_iter().enumerate() {
@@ -219,7 +234,11 @@ impl Live {
                     endpoints.context("this venue is reached with credentials")?
                 }
             };
-            tokio::spawn(Driver::new(link, endpoints, clock::now, sink)?.run(joint.requests));
+            let driver = Driver::new(link, endpoints, clock::now, sink)?;
+            tokio::spawn(async move {
+                clock::reached(connects_at).await;
+                driver.run(joint.requests).await;
+            });
         }
         start.send(counts)?;
         tokio::spawn(routes.run(wanted));

@@ -64,10 +64,6 @@ impl Playback {
                 if !source.is_captures() {
                     bail!("--record {}: a recording can only be copied into a new folder", folder.display());
                 }
-                if recovered.cut_bytes > 0 {
-                    let cut = recovered.cut_bytes;
-                    tracing::warn!("{cut} bytes of a half-written block were cut off {}", folder.display());
-                }
                 engine = recovered.engine;
                 restart = Some(recovered.highest_seq);
             }

@@ -4,8 +4,9 @@
 //! the same port is told apart by this header.
 
 use crate::data_folder::VERSION;
+use crate::refusals::Refusals;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -16,9 +17,12 @@ use serde_json::json;
 pub const VERSION_HEADER: &str = "tidegate-version";
 
 /// Axum middleware: refuses a proxy of another version.
-pub async fn same_version(request: Request, next: Next) -> Response {
+pub async fn same_version(State(refusals): State<Refusals>, request: Request, next: Next) -> Response {
     match request.headers().get(VERSION_HEADER) {
-        Some(stated) if stated != VERSION => refusal(stated),
+        Some(stated) if stated != VERSION => {
+            refusals.count("other_version");
+            refusal(stated)
+        }
         _ => next.run(request).await,
     }
 }
@@ -30,7 +34,6 @@ fn refusal(stated: &HeaderValue) -> Response {
          the engine (pid {}), then this client.",
         std::process::id()
     );
-    tracing::warn!(theirs, "turned away a tidegate of another version");
     let body = json!({ "error": "other_version", "message": message }).to_string();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::CONFLICT;

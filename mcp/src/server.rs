@@ -4,16 +4,20 @@
 //! Both eras are served without sessions: clients up to 2025-11-25 begin with `initialize`, those of
 //! 2026-07-28 state their version with every request.
 
+use crate::caller::Caller;
 use crate::data_folder::VERSION;
-use crate::data_folder::clients::{Keys, Principal};
+use crate::data_folder::clients::Keys;
 use crate::directory::Directory;
 use crate::engine::EngineClient;
 use crate::guard::{BODY_BYTES_MAX, Guard, guard};
 use crate::history::HistoryReader;
+use crate::json_rpc::well_formed;
 use crate::listen;
 use crate::live::Troubles;
 use crate::members::Members;
 use crate::metrics::{Metrics, scrape};
+use crate::reads::Reads;
+use crate::refusals::Refusals;
 use crate::same_version::same_version;
 use crate::streams;
 use crate::tools::{ToolName, malformed_call, unknown_tool};
@@ -86,6 +90,8 @@ pub struct Facade {
     pub sessions: Arc<Sessions>,
     /// What was recorded, where there is a store.
     pub history: Option<HistoryReader>,
+    /// The pool of those who read it.
+    pub reads: Arc<Reads>,
     /// What is wrong with connections.
     pub troubles: Troubles,
     /// Since when it answers.
@@ -112,6 +118,7 @@ impl Facade {
             members,
             sessions,
             history: None,
+            reads: Arc::default(),
             troubles: Troubles::default(),
             started,
             waits,
@@ -195,7 +202,9 @@ impl ServerHandler for Facade {
             self.metrics.called(NO_TOOL, true, began.elapsed());
             return Err(unknown_tool(&request.name, &self.envelope().await));
         };
-        let mut result = self.call(tool, request.arguments.unwrap_or_default(), &caller(&context)).await;
+        let caller = caller(&context);
+        let called = caller.unless_left(self.call(tool, request.arguments.unwrap_or_default(), &caller)).await;
+        let mut result = called.ok_or_else(nobody)?;
         self.count(tool.name(), &result, began);
         if is_sessionless_era(&context) {
             sign(&mut result.meta);
@@ -218,7 +227,9 @@ impl ServerHandler for Facade {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        streams::read(self, &request.uri, &caller(&context)).await.map(ReadResourceResponse::from)
+        let caller = caller(&context);
+        let read = caller.unless_left(streams::read(self, &request.uri, &caller)).await;
+        read.unwrap_or_else(|| Err(nobody())).map(ReadResourceResponse::from)
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -227,7 +238,7 @@ impl ServerHandler for Facade {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let caller = caller(context.request_context());
-        streams::listen(self, context, &caller).await
+        caller.unless_left(streams::listen(self, context, &caller)).await.unwrap_or(Ok(()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -285,7 +296,8 @@ pub async fn serve_http(
     let guarded = Router::new()
         .route_service("/mcp", mcp)
         .route("/mcp/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
-        .layer(from_fn(same_version))
+        .layer(from_fn(well_formed))
+        .layer(from_fn_with_state(Refusals::default(), same_version))
         .merge(beside)
         .layer(from_fn_with_state(Guard::new(port, keys), guard));
     let router = guarded.route("/healthz", get(|| async { "ok" }));
@@ -308,9 +320,14 @@ fn sign(meta: &mut Option<MetaObject>) {
 }
 
 /// Who the guard has let in; without one, as in a process that serves itself alone, the program.
-fn caller(context: &RequestContext<RoleServer>) -> Principal {
-    let known = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Principal>());
-    known.cloned().unwrap_or_else(Principal::program)
+fn caller(context: &RequestContext<RoleServer>) -> Caller {
+    let known = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+    known.cloned().unwrap_or_else(Caller::program)
+}
+
+/// For whoever has left: nobody gets it.
+fn nobody() -> ErrorData {
+    ErrorData::internal_error("The caller has left.", None)
 }
 
 fn is_sessionless_era(context: &RequestContext<RoleServer>) -> bool {

@@ -8,7 +8,8 @@ pub(crate) mod upstream;
 
 use crate::data_folder::{Endpoint, NoOwner};
 use crate::guard::BODY_BYTES_MAX;
-use serde_json::{Value, json};
+use crate::json_rpc::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, check, error, id_of};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +27,6 @@ const REQUESTS_MAX: usize = 32;
 const ANSWERS_QUEUED_MAX: usize = 64;
 // A client that closed its end may still read: answers under way are given this long.
 const END_GRACE: Duration = Duration::from_secs(10);
-
-// JSON-RPC 2.0 §5.1.
-const PARSE_ERROR: i32 = -32_700;
-const INVALID_REQUEST: i32 = -32_600;
-const INTERNAL_ERROR: i32 = -32_603;
 
 /// Connects stdin and stdout to the engine that `find` finds, until stdin ends.
 ///
@@ -145,19 +141,16 @@ impl Proxy {
                 return self.send(error(&Value::Null, PARSE_ERROR, &message, "parse_error", false)).await;
             }
         };
+        if let Err(reason) = check(&message) {
+            return self.send(error(id_of(&message), INVALID_REQUEST, &reason, "invalid_request", false)).await;
+        }
         let method = message.get("method").and_then(Value::as_str);
         match (method, message.get("id")) {
             (Some("notifications/cancelled"), None) => self.cancel(&message),
-            (Some(_), Some(id @ (Value::String(_) | Value::Number(_)))) => {
-                self.start(id.clone(), message.clone(), tasks).await;
-            }
+            (Some(_), Some(id)) => self.start(id.clone(), message, tasks).await,
             (Some(_), None) => self.notify(message, tasks),
             // The engine asks the client nothing, so an answer from it belongs to no question.
-            (None, Some(_)) if message.get("result").is_some() || message.get("error").is_some() => {}
-            _ => {
-                let text = "Not a JSON-RPC request: send one object with jsonrpc, method and, for a request, an id.";
-                self.send(error(&Value::Null, INVALID_REQUEST, text, "invalid_request", false)).await;
-            }
+            (None, _) => {}
         }
     }
 
@@ -227,11 +220,6 @@ impl Proxy {
         // Fails only when stdout is gone, which ends the proxy anyway.
         let _ = self.answers.send(message).await;
     }
-}
-
-fn error(id: &Value, number: i32, message: &str, code: &str, is_retryable: bool) -> Value {
-    let data = json!({ "code": code, "retryable": is_retryable });
-    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": number, "message": message, "data": data } })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
+use serde_json::json;
 use std::net::SocketAddr;
 use tokio::io::{DuplexStream, split};
 
@@ -154,6 +155,12 @@ async fn what_is_no_request_is_told_so() {
         ("5", INVALID_REQUEST),
         (r#"{"jsonrpc":"2.0","id":null,"method":"any"}"#, INVALID_REQUEST),
         (r#"{"jsonrpc":"2.0","id":{},"method":"any"}"#, INVALID_REQUEST),
+        (r#"{"jsonrpc":"2.0","id":1.5,"method":"any"}"#, INVALID_REQUEST),
+        (r#"{"jsonrpc":"2.0","id":1.0,"method":"any"}"#, INVALID_REQUEST),
+        (r#"{"jsonrpc":"2.0","id":1e400,"method":"any"}"#, PARSE_ERROR),
+        (r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"any"}"#, INVALID_REQUEST),
+        (r#"{"id":1,"params":{}}"#, INVALID_REQUEST),
+        (r#"{"jsonrpc":"1.0","id":"a"}"#, INVALID_REQUEST),
         (r#"{"jsonrpc":"2.0","id":1}"#, INVALID_REQUEST),
     ] {
         client.send(line).await;
@@ -178,7 +185,7 @@ async fn an_engine_that_is_gone_is_an_error_and_one_that_is_back_answers() {
     let shared = Arc::clone(&place);
     let mut client = Client::of(move || match *shared.lock().unwrap() {
         Some(address) => Ok(endpoint(address)),
-        None => Err(NoOwner::Absent { folder: "x".into(), start: "tidegate serve" }),
+        None => Err(NoOwner::Absent { folder: "x".into(), start: "tidegate serve", last: None }),
     });
     for (now, expect) in [(Some(dead), "went away"), (None, "no engine is running")] {
         *place.lock().unwrap() = now;

@@ -3,7 +3,7 @@
 //! A notification says that a resource has changed, never how: a client that is slow, or away for a while, hears of the
 //! latest state once. What changed is looked at every [`LOOK_INTERVAL`], after the notification before was taken.
 
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::server::Facade;
 use crate::tools::{ToolName, watched_condition};
 use crate::waits::Wait;
@@ -86,7 +86,7 @@ pub fn templates() -> ListResourceTemplatesResult {
 ///
 /// # Errors
 /// A protocol error where there is no such resource, with what the tool says of it.
-pub async fn read(facade: &Facade, uri: &str, caller: &Principal) -> Result<ReadResourceResult, ErrorData> {
+pub async fn read(facade: &Facade, uri: &str, caller: &Caller) -> Result<ReadResourceResult, ErrorData> {
     let Some(subject) = Subject::parse(uri) else {
         return Err(ErrorData::resource_not_found("There is no such resource; see resources/templates/list.", None));
     };
@@ -125,8 +125,9 @@ enum What {
 ///
 /// # Errors
 /// A protocol error where a resource that is listened to cannot be: it names which, and why.
-pub async fn listen(facade: &Facade, context: SubscriptionContext, caller: &Principal) -> Result<(), ErrorData> {
-    let _place = facade.waits.stream().map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+pub async fn listen(facade: &Facade, context: SubscriptionContext, caller: &Caller) -> Result<(), ErrorData> {
+    let _place =
+        facade.waits.stream(&caller.principal).map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
     let mut all = Vec::new();
     for uri in context.accepted().resource_subscriptions.iter().flatten() {
         all.push(Heard { uri: uri.clone(), what: begin(facade, uri, caller).await? });
@@ -147,7 +148,7 @@ pub async fn listen(facade: &Facade, context: SubscriptionContext, caller: &Prin
     }
 }
 
-async fn begin(facade: &Facade, uri: &str, caller: &Principal) -> Result<What, ErrorData> {
+async fn begin(facade: &Facade, uri: &str, caller: &Caller) -> Result<What, ErrorData> {
     match Subject::parse(uri) {
         Some(Subject::Quotes(key)) if facade.directory.resolve(&key).is_some() => Ok(What::Quotes(key, None)),
         Some(Subject::Condition { interval, instrument, condition }) => {
@@ -168,7 +169,7 @@ async fn has_changed(facade: &Facade, heard: &mut Heard) -> bool {
         What::Quotes(key, last) => {
             let Some(named) = facade.directory.resolve(key) else { return false };
             let quotes = facade.engine.quotes(vec![named], 0).await;
-            let latest = quotes.ok().and_then(|view| view.quotes.first()?.last_event);
+            let latest = quotes.ok().and_then(|view| view.quotes.first()?.latest_event());
             latest > std::mem::replace(last, latest)
         }
     }

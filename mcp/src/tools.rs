@@ -24,7 +24,7 @@ mod wait_for;
 pub(crate) use arguments::wrong_expression;
 pub(crate) use wait_for::watched_condition;
 
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::engine::EngineUnavailable;
 use crate::server::Facade;
 use crate::wire::{Data, Envelope, Mode, Refusal, Run, object};
@@ -134,17 +134,17 @@ impl Answer {
 
 impl Facade {
     /// Answers a call of `caller`; a refusal is an answer too, marked as an error.
-    pub async fn call(&self, tool: ToolName, arguments: JsonObject, caller: &Principal) -> CallToolResult {
+    pub async fn call(&self, tool: ToolName, arguments: JsonObject, caller: &Caller) -> CallToolResult {
         let arguments = Arguments::new(arguments);
         let answered = match tool {
             ToolName::AnalyzeLiquidity => analyze_liquidity::call(self, arguments).await,
-            ToolName::ComputeIndicators => compute_indicators::call(self, arguments).await,
+            ToolName::ComputeIndicators => compute_indicators::call(self, arguments, caller).await,
             ToolName::FindInstruments => find_instruments::call(self, arguments).await,
-            ToolName::GetBars => get_bars::call(self, arguments).await,
+            ToolName::GetBars => get_bars::call(self, arguments, caller).await,
             ToolName::GetDepth => get_depth::call(self, arguments).await,
             ToolName::GetQuotes => get_quotes::call(self, arguments).await,
             ToolName::GetStatus => get_status::call(self, arguments).await,
-            ToolName::ScreenInstruments => screen_instruments::call(self, arguments).await,
+            ToolName::ScreenInstruments => screen_instruments::call(self, arguments, caller).await,
             ToolName::WaitFor => wait_for::call(self, arguments, caller).await,
         };
         match answered {

@@ -7,6 +7,7 @@
 
 use crate::data_folder::clients::Principal;
 use crate::engine::{EngineClient, EngineUnavailable, NoRoom, Stamp};
+use crate::shares::{Permits, Shares};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tidegate_core::condition::{CONDITIONS_MAX, Condition, Firing};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How long a condition is watched after the last call that waited for it.
@@ -23,10 +24,11 @@ pub const LEASE: Duration = Duration::from_secs(60);
 const SWEEP: Duration = Duration::from_secs(1);
 /// Most conditions of one client at a time.
 const HELD_MAX: usize = 64;
-/// Most calls that wait at a time, of all clients: half of the places for requests.
-const CALLS_MAX: usize = 32;
-/// Most streams at a time, of all clients.
-const STREAMS_MAX: usize = 32;
+/// Most calls that wait at a time, of all clients and of one: with the reads of history under way they leave places
+/// for requests that take no time.
+const CALLS: (usize, usize) = (32, 24);
+/// Most streams at a time, of all clients and of one.
+const STREAMS: (usize, usize) = (32, 24);
 const SEAL_BYTES: usize = 16;
 
 /// Firings on their way here: more than there can be conditions.
@@ -37,8 +39,8 @@ pub struct Waits {
     engine: EngineClient,
     key: [u8; 32],
     held: Mutex<BTreeMap<u64, Held>>,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    calls: Shares,
+    streams: Shares,
 }
 
 /// A condition that the engine watches for somebody.
@@ -79,24 +81,24 @@ impl Waits {
     /// as long as it does.
     pub fn new(engine: EngineClient, secret: &str) -> Arc<Waits> {
         let key = blake3::derive_key("tidegate 2026-11 handles of waits", secret.as_bytes());
-        let places = |most| Arc::new(Semaphore::new(most));
-        Arc::new(Waits { engine, key, held: Mutex::default(), calls: places(CALLS_MAX), streams: places(STREAMS_MAX) })
+        let (calls, streams) = (Shares::new(CALLS.0, CALLS.1), Shares::new(STREAMS.0, STREAMS.1));
+        Arc::new(Waits { engine, key, held: Mutex::default(), calls, streams })
     }
 
     /// A place for a call that waits.
     ///
     /// # Errors
     /// [`NotWatched::TooMany`].
-    pub fn call(&self) -> Result<OwnedSemaphorePermit, NotWatched> {
-        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| NotWatched::TooMany)
+    pub fn call(&self, principal: &Principal) -> Result<Permits, NotWatched> {
+        self.calls.try_take(principal).ok_or(NotWatched::TooMany)
     }
 
     /// A place for a stream.
     ///
     /// # Errors
     /// [`NotWatched::TooMany`].
-    pub fn stream(&self) -> Result<OwnedSemaphorePermit, NotWatched> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| NotWatched::TooMany)
+    pub fn stream(&self, principal: &Principal) -> Result<Permits, NotWatched> {
+        self.streams.try_take(principal).ok_or(NotWatched::TooMany)
     }
 
     /// Passes on what fires, and has the engine forget what nobody asks for any more, until `firings` ends.

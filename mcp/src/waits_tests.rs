@@ -85,11 +85,15 @@ async fn a_lease_ends_a_minute_after_the_last_call_and_not_during_one() {
 #[tokio::test]
 async fn there_are_only_so_many() {
     let (waits, questions, _firings) = waits();
-    let calls: Vec<_> = std::iter::from_fn(|| waits.call().ok()).collect();
-    let streams: Vec<_> = std::iter::from_fn(|| waits.stream().ok()).collect();
-    assert_eq!((calls.len(), streams.len()), (CALLS_MAX, STREAMS_MAX));
-    drop((calls, streams));
-    assert!(waits.call().is_ok() && waits.stream().is_ok());
+    let (ada, eve) = (principal("ada"), principal("eve"));
+    let calls = |name| std::iter::from_fn(|| waits.call(name).ok()).collect::<Vec<_>>();
+    let streams = |name| std::iter::from_fn(|| waits.stream(name).ok()).collect::<Vec<_>>();
+    let hers = (calls(&ada), streams(&ada));
+    assert_eq!((hers.0.len(), hers.1.len()), (CALLS.1, STREAMS.1), "of one client");
+    let others = (calls(&eve), streams(&eve));
+    assert_eq!((others.0.len(), others.1.len()), (CALLS.0 - CALLS.1, STREAMS.0 - STREAMS.1), "of all");
+    drop((hers, others));
+    assert!(waits.call(&ada).is_ok() && waits.stream(&ada).is_ok());
     for id in 0..HELD_MAX as u64 {
         drop(attach(&waits, &questions, "ada", id).await.unwrap());
     }

@@ -84,7 +84,7 @@ def status_of(answer):
 
 
 def gave(answer):
-    return status_of(answer) == 200 and b'"result"' in answer and b'"REPLAY"' in answer
+    return status_of(answer) == 200 and b'"result"' in answer and b'"feeds_live"' in answer
 
 
 def nothing(name, target, answer, statuses=None):
@@ -138,7 +138,7 @@ def check_bearer(target):
     for query in ("access_token", "token", "bearer", "authorization"):
         attempt(f"bearer in the query as {query}", target, {401}, target=f"{target.path}?{query}={bearer}", **no)
     attempt("bearer in a cookie", target, {401}, extra=[f"Cookie: bearer={bearer}"], **no)
-    attempt("bearer in Proxy-Authorization", target, {401}, extra=[f"Proxy-Authorization: Bearer {bearer}"], **no)
+    attempt("bearer in Proxy-Authorization", target, {401, 403}, extra=[f"Proxy-Authorization: Bearer {bearer}"], **no)
     attempt("bearer as X-Authorization", target, {401}, extra=[f"X-Authorization: Bearer {bearer}"], **no)
     attempt("bearer on a continued line", target, {400, 401}, extra=["Authorization: Bearer", f" {bearer}"], **no)
     attempt("another path below", target, {401, 404}, target=f"{target.path}/x", **no)
@@ -170,7 +170,10 @@ def check_addressing(target):
         attempt(f"Origin {origin!r}", target, {403}, extra=[f"Origin: {origin}"])
     attempt("two Origins, one right", target, {403}, extra=[f"Origin: http://{target.authority}", "Origin: http://evil.example"])
     for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port",
-                   "X-Forwarded-Server", "X-Forwarded-User", "X-Real-IP", "Via"):
+                   "X-Forwarded-Server", "X-Forwarded-User", "X-Real-IP", "Via", "CF-Connecting-IP", "True-Client-IP",
+                   "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Original-Forwarded-For",
+                   "Forwarded-For", "X-Remote-Addr", "X-Originating-IP", "X-ProxyUser-Ip", "WL-Proxy-Client-IP",
+                   "X-Azure-ClientIP", "Fly-Client-IP", "CDN-Loop", "X-Envoy-External-Address", "Client_IP"):
         for name in (header, header.lower(), header.upper()):
             attempt(f"header {name}", target, {403}, extra=[f"{name}: 127.0.0.1"])
         attempt(f"header {header}, empty", target, {403}, extra=[f"{header}:"])
@@ -200,6 +203,25 @@ def check_bodies(target):
     nothing("200 kB of headers", target, huge, {0, 400, 431})
     for body in (b"", b"{", b"[]", b"null", b"\xff\xfe", CALL[:-1], b"[" * 100_000):
         attempt(f"a body of {body[:12]!r}, {len(body)} bytes", target, range(400, 500), body=body, length=len(body))
+    for number, bodies in {
+        -32700: (b"", b"{", b"\xff\xfe", CALL[:-1], b"[" * 100_000, b'{"a":1}x'),
+        -32600: (b"[]", b"null", b"1", b"{}", b"[%s]" % CALL, *(CALL.replace(b'"id": 1', b'"id": %s' % id) for id in
+                 (b"1.5", b"1.0", b"null", b"true", b"[1]", b"{}", b"1e3", b"18446744073709551615"))),
+    }.items():
+        for body in bodies:
+            answer = target.send(target.head(length=len(body)) + body)
+            try:
+                said = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+            except (IndexError, ValueError):
+                said = {}
+            check(f"a body of {body[:60]!r} is {number}", said.get("error", {}).get("code") == number, answer)
+    for accept in ("*/*", "application/*", "text/html, */*;q=0.5", "application/json, text/*", ""):
+        head = target.head().replace(b"Accept: application/json, text/event-stream\r\n", f"Accept: {accept}\r\n".encode())
+        check(f"Accept: {accept}", gave(answer := target.send(head + CALL)), answer)
+    head = target.head().replace(b"Accept: application/json, text/event-stream\r\n", b"")
+    check("no Accept", gave(answer := target.send(head + CALL)), answer)
+    head = target.head().replace(b"application/json, text/event-stream", b"text/html")
+    check("Accept: text/html", status_of(answer := target.send(head + CALL)) == 406, answer)
 
 
 def check_idle(target):

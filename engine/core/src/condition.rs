@@ -40,6 +40,9 @@ pub enum ConditionError {
     /// It remembers too much.
     #[error("it remembers {0} bytes, and may remember {BYTES_MAX}: shorten its periods")]
     Large(usize),
+    /// Its priming was ended before it was through.
+    #[error("its priming was given up")]
+    GivenUp,
     /// Written expressions that are none.
     #[error(transparent)]
     Words(#[from] WordsError),
@@ -152,6 +155,19 @@ impl Condition {
     /// # Errors
     /// [`ConditionError::Large`].
     pub fn prime(&mut self, bars: &[&[Bar]], until: Nanos) -> Result<(), ConditionError> {
+        self.prime_while(bars, until, || true)
+    }
+
+    /// As [`Condition::prime`], as long as `goes_on` says so.
+    ///
+    /// # Errors
+    /// [`ConditionError::Large`], or [`ConditionError::GivenUp`].
+    pub fn prime_while(
+        &mut self,
+        bars: &[&[Bar]],
+        until: Nanos,
+        goes_on: impl FnMut() -> bool,
+    ) -> Result<(), ConditionError> {
         let program = Arc::clone(self.evaluator.program());
         let spans = program.series().iter().map(|series| series.interval.span);
         let ended: Vec<&[Bar]> = bars
@@ -161,7 +177,10 @@ impl Condition {
             .collect();
         self.primed_from = ended.iter().map(|bars| bars.first().map(|bar| bar.start)).collect();
         let mut is_true = false;
-        self.evaluator.run(&ended, |_, evaluator| is_true = value(evaluator, 0).map_or(is_true, |value| value == 1.0));
+        let show = |_: &Bar, evaluator: &Evaluator| is_true = value(evaluator, 0).map_or(is_true, |value| value == 1.0);
+        if !self.evaluator.run_while(&ended, goes_on, show) {
+            return Err(ConditionError::GivenUp);
+        }
         (self.until, self.was_true) = (until, is_true && !self.is_live);
         match self.encode().len() {
             bytes if bytes > BYTES_MAX => Err(ConditionError::Large(bytes)),

@@ -13,7 +13,7 @@ mod operator;
 mod program;
 pub(crate) mod words;
 
-pub use evaluator::{Evaluator, State, StateError};
+pub use evaluator::{Evaluator, STEPS_UNASKED, State, StateError};
 pub use operator::Operator;
 pub use program::{Program, Series};
 pub use words::WordsError;
@@ -29,6 +29,9 @@ pub const DEPTH_MAX: u32 = 64;
 pub const NODES_MAX: u32 = 2_000;
 /// Furthest that `lag` and `count_true` look back, in bars.
 pub const LAG_MAX: u32 = 10_000;
+
+/// Most bars that a tree remembers: the sum of its periods.
+pub const REMEMBERED_MAX: u32 = 200_000;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +154,9 @@ pub enum ExprError {
     /// Too large.
     #[error("more than {NODES_MAX} parts")]
     Large,
+    /// Too much to remember.
+    #[error("it remembers more than {REMEMBERED_MAX} bars: shorten its periods")]
+    Remembered,
 }
 
 const fn other(want: Kind) -> Kind {
@@ -173,14 +179,17 @@ pub struct Expr {
 struct Size {
     depth: u32,
     nodes: u32,
+    /// Bars that are remembered.
+    remembered: u32,
     /// It depends on a bar that is still open.
     is_live: bool,
 }
 
 impl Size {
-    const LEAF: Size = Size { depth: 1, nodes: 1, is_live: false };
+    const LEAF: Size = Size { depth: 1, nodes: 1, remembered: 0, is_live: false };
 
-    fn around(inner: &[Expr]) -> Result<Size, ExprError> {
+    /// Around parts, itself remembering so many bars.
+    fn around(inner: &[Expr], remembered: usize) -> Result<Size, ExprError> {
         let depth = 1 + inner.iter().map(|expr| expr.size.depth).max().unwrap_or(0);
         let nodes = 1 + inner.iter().map(|expr| expr.size.nodes).sum::<u32>();
         if depth > DEPTH_MAX {
@@ -189,7 +198,12 @@ impl Size {
         if nodes > NODES_MAX {
             return Err(ExprError::Large);
         }
-        Ok(Size { depth, nodes, is_live: inner.iter().any(Expr::is_live) })
+        let inner_bars = inner.iter().map(|expr| expr.size.remembered).sum::<u32>();
+        let remembered = u32::try_from(remembered).unwrap_or(u32::MAX).saturating_add(inner_bars);
+        if remembered > REMEMBERED_MAX {
+            return Err(ExprError::Remembered);
+        }
+        Ok(Size { depth, nodes, remembered, is_live: inner.iter().any(Expr::is_live) })
     }
 }
 
@@ -239,7 +253,7 @@ impl Expr {
     pub fn apply(operator: Operator, arguments: Vec<Expr>) -> Result<Expr, ExprError> {
         let kinds: Vec<Kind> = arguments.iter().map(|argument| argument.kind).collect();
         let kind = operator.check(&kinds)?;
-        let size = Size::around(&arguments)?;
+        let size = Size::around(&arguments, 0)?;
         Ok(Expr { node: Node::Operator(operator, arguments), kind, size })
     }
 
@@ -250,7 +264,7 @@ impl Expr {
     pub fn lag(self, bars: f64) -> Result<Expr, ExprError> {
         let bars = count("lag", bars, 0)?;
         let kind = self.kind;
-        self.remember("lag", kind, |expr| Node::Lag(bars, expr))
+        self.remember("lag", kind, bars, |expr| Node::Lag(bars, expr))
     }
 
     /// How many bars ago the condition was last true, 0 where it is; NULL where it never was.
@@ -258,7 +272,7 @@ impl Expr {
     /// # Errors
     /// Where it is no condition.
     pub fn since(self) -> Result<Expr, ExprError> {
-        self.expect("since", 0, Kind::Condition)?.remember("since", Kind::Number, Node::Since)
+        self.expect("since", 0, Kind::Condition)?.remember("since", Kind::Number, 1, Node::Since)
     }
 
     /// At how many of the last `bars` bars the condition was true.
@@ -268,7 +282,7 @@ impl Expr {
     pub fn count_true(self, bars: f64) -> Result<Expr, ExprError> {
         let bars = count("count_true", bars, 1)?;
         let condition = self.expect("count_true", 0, Kind::Condition)?;
-        condition.remember("count_true", Kind::Number, |expr| Node::CountTrue(bars, expr))
+        condition.remember("count_true", Kind::Number, bars, |expr| Node::CountTrue(bars, expr))
     }
 
     /// True where this is above `other` and was not at the bar before.
@@ -311,7 +325,7 @@ impl Expr {
             }
         }
         let output = output.min(function.outputs.len() - 1);
-        let size = Size::around(&inputs)?;
+        let size = Size::around(&inputs, indicator.warmup())?;
         Ok(Expr { node: Node::Call(indicator, inputs, output), kind: Kind::Number, size })
     }
 
@@ -321,7 +335,7 @@ impl Expr {
     /// # Errors
     /// Where it is too deep.
     pub fn at(self, interval: Interval) -> Result<Expr, ExprError> {
-        let (kind, size) = (self.kind, Size::around(std::slice::from_ref(&self))?);
+        let (kind, size) = (self.kind, Size::around(std::slice::from_ref(&self), 0)?);
         Ok(Expr { node: Node::At(interval, Box::new(self)), kind, size })
     }
 
@@ -333,6 +347,11 @@ impl Expr {
     /// True where it depends on a bar that is still open.
     pub fn is_live(&self) -> bool {
         self.size.is_live
+    }
+
+    /// How many bars it remembers: the sum of its periods.
+    pub fn remembered(&self) -> usize {
+        self.size.remembered as usize
     }
 
     /// The number it is, where it is written as one.
@@ -355,11 +374,17 @@ impl Expr {
         if self.kind == want { Ok(self) } else { Err(ExprError::Kind { of, argument, want }) }
     }
 
-    fn remember(self, of: &'static str, kind: Kind, node: impl FnOnce(Box<Expr>) -> Node) -> Result<Expr, ExprError> {
+    fn remember(
+        self,
+        of: &'static str,
+        kind: Kind,
+        bars: u32,
+        node: impl FnOnce(Box<Expr>) -> Node,
+    ) -> Result<Expr, ExprError> {
         if self.is_live() {
             return Err(ExprError::Live(of));
         }
-        let size = Size::around(std::slice::from_ref(&self))?;
+        let size = Size::around(std::slice::from_ref(&self), bars as usize)?;
         Ok(Expr { node: node(Box::new(self)), kind, size })
     }
 

@@ -397,3 +397,47 @@ fn the_open_bar_changes_nothing_that_is_remembered() {
     evaluator.open(0, None);
     assert_eq!(show(&mut evaluator), None);
 }
+
+#[test]
+fn a_run_ends_when_it_is_not_wanted_any_more() {
+    use crate::bar::{Bar, BarFlags};
+    let price = crate::price::Price::from_raw(1).unwrap();
+    let bar = |at: i64| Bar {
+        start: Nanos::new(at * BASE.span.raw()),
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: 0,
+        trades: 1,
+        revision: 0,
+        flags: BarFlags::default(),
+    };
+    let bars: Vec<Bar> = (0..100_000).map(bar).collect();
+    let program = Arc::new(Program::compile(&[Expr::column(None, Column::Close)], BASE));
+    for wanted in [0, 1, 2, usize::MAX] {
+        let (mut asked, mut shown) = (0, 0);
+        let goes_on = || {
+            asked += 1;
+            asked <= wanted
+        };
+        let is_through = Evaluator::new(Arc::clone(&program)).run_while(&[&bars], goes_on, |_, _| shown += 1);
+        assert_eq!(is_through, wanted == usize::MAX);
+        // Each step of the program and each series counts.
+        let most =
+            STEPS_UNASKED.saturating_mul(wanted.saturating_add(1)) / (program.len() + 1) + wanted.min(bars.len()) + 1;
+        assert!(shown <= most.min(bars.len()) && (shown == bars.len()) == is_through, "{shown} of {most}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_bounded_however_it_is_put_together() {
+    let long = || Expr::column(None, Column::Close).lag(f64::from(LAG_MAX)).unwrap();
+    let most = REMEMBERED_MAX / LAG_MAX;
+    let add = |one: Expr, other: Expr| Expr::apply(Operator::Add, vec![one, other]);
+    let sum = (1..most).try_fold(long(), |sum, _| add(sum, long())).unwrap();
+    assert_eq!(sum.remembered(), REMEMBERED_MAX as usize);
+    assert_eq!(add(sum.clone(), Expr::number(1.0)).unwrap().remembered(), REMEMBERED_MAX as usize);
+    assert_eq!(add(sum.clone(), long()).unwrap_err(), ExprError::Remembered, "beside each other");
+    assert_eq!(sum.lag(1.0).unwrap_err(), ExprError::Remembered, "in each other");
+}

@@ -11,13 +11,17 @@
 #![allow(clippy::disallowed_types, reason = "the store is shared; the engine path denies it again")]
 
 pub mod columns;
+#[cfg(test)]
+mod damages;
 pub mod expression;
+mod files;
 mod indicator_sql;
 mod parquet_file;
 pub mod parquet_replay;
 pub mod projection;
 pub mod render;
 pub mod store;
+mod sum;
 pub mod tape;
 
 #[cfg(test)]
@@ -66,6 +70,20 @@ pub enum ParquetStoreError {
     /// The query that reads the files failed.
     #[error("{0}: {1}")]
     Query(PathBuf, DataFusionError),
+    /// A query that is too large to be planned.
+    #[error("the query is too large: {0}")]
+    TooComplex(String),
+    /// A query that needs more memory than queries have.
+    #[error(
+        "the query needs more than the {mib} MiB that queries have: narrow it (where symbol = …, ts >= …), group it, or give \
+         it a limit ({what})"
+    )]
+    TooMuchMemory {
+        /// Memory of all queries.
+        mib: usize,
+        /// Which part of it could not be had.
+        what: String,
+    },
     /// A row is not an input.
     #[error("seq {seq}: column {column} holds no such value")]
     Row {
@@ -77,6 +95,9 @@ pub enum ParquetStoreError {
     /// The file is there already: a projection never overwrites.
     #[error("{0} is there already: project into a new folder")]
     Exists(PathBuf),
+    /// A file is not what was written.
+    #[error("{0}: {1}")]
+    Damaged(PathBuf, String),
     /// The list of a store's files cannot be read.
     #[error("{0}: {1}")]
     Catalogue(PathBuf, String),
@@ -93,3 +114,7 @@ pub enum ParquetStoreError {
     #[error("{0} does not begin with the tape's first segment: its books could not be rebuilt from the rows")]
     NoBeginning(PathBuf),
 }
+
+#[cfg(test)]
+#[path = "time_zones_tests.rs"]
+mod time_zones;

@@ -1,6 +1,9 @@
-//! One Parquet file: written under another name, synced, opened again and counted before it gets its own.
+//! One Parquet file: written under another name, synced, opened again and counted before it gets its own. It bears
+//! the sum of its bytes ([`crate::sum`]), which every reader compares.
 
 use crate::ParquetStoreError;
+use crate::files;
+use crate::sum;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
@@ -9,7 +12,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 const ROW_GROUP_ROWS: usize = 256 * 1_024;
@@ -39,10 +42,10 @@ impl NewFile {
     /// Begins the file `path`, whose rows will be ordered by the columns `order`; its folder is made if need be.
     pub fn create(path: PathBuf, schema: SchemaRef, order: &[&str]) -> Result<NewFile, ParquetStoreError> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(io_error(folder))?;
+        files::create_folder(folder).map_err(io_error(folder))?;
         let new = path.with_extension("parquet.new");
-        let file = File::create(&new).map_err(io_error(&new))?;
-        let properties = properties(&schema, order);
+        let file = files::create(&new).map_err(io_error(&new))?;
+        let properties = properties(&path, &schema, order);
         let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(parquet_error(&new))?;
         Ok(NewFile { path, new, writer, rows: 0 })
     }
@@ -60,9 +63,10 @@ impl NewFile {
     ) -> Result<Written, ParquetStoreError> {
         let NewFile { path, new, writer, rows } = self;
         let file = writer.into_inner().map_err(parquet_error(&new))?;
-        file.sync_all().map_err(io_error(&new))?;
+        sum::put(&file).map_err(io_error(&new))?;
+        files::sync(&file, &new).map_err(io_error(&new))?;
         let mut seen = 0;
-        for batch in read(&new, CHECK_ROWS)? {
+        for batch in read_unchecked(&new, CHECK_ROWS)? {
             let batch = batch?;
             seen += batch.num_rows() as u64;
             check(&batch)?;
@@ -70,26 +74,34 @@ impl NewFile {
         if seen != rows {
             return Err(ParquetStoreError::Unverified(new));
         }
-        fs::rename(&new, &path).map_err(io_error(&path))?;
+        files::rename(&new, &path).map_err(io_error(&path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
+        files::sync_folder(folder).map_err(io_error(folder))?;
         Ok(Written { rows, bytes: path.metadata().map_err(io_error(&path))?.len() })
     }
 }
 
-/// The batches of a file, of `batch_rows` rows each.
+/// The batches of a file that is the one that was written there, of `batch_rows` rows each.
 pub(crate) fn read(path: &Path, batch_rows: usize) -> Result<ParquetRecordBatchReader, ParquetStoreError> {
-    let file = File::open(path).map_err(io_error(path))?;
+    sum::check(path)?;
+    read_unchecked(path, batch_rows)
+}
+
+/// The same of a file as it is.
+pub(crate) fn read_unchecked(path: &Path, batch_rows: usize) -> Result<ParquetRecordBatchReader, ParquetStoreError> {
+    let file = files::open(path).map_err(io_error(path))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_error(path))?;
     builder.with_batch_size(batch_rows).build().map_err(parquet_error(path))
 }
 
-fn properties(schema: &SchemaRef, order: &[&str]) -> WriterProperties {
+fn properties(path: &Path, schema: &SchemaRef, order: &[&str]) -> WriterProperties {
     let ascending = |name: &&str| {
         let column_idx = schema.index_of(name).unwrap_or_default() as i32;
         SortingColumn { column_idx, descending: false, nulls_first: false }
     };
     let mut builder = WriterProperties::builder()
+        .set_created_by(sum::CREATED_BY.to_owned())
+        .set_key_value_metadata(Some(vec![sum::entry(path)]))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_sorting_columns(Some(order.iter().map(ascending).collect()));

@@ -6,7 +6,10 @@
 use crate::ParquetStoreError;
 use crate::columns::{RowReader, schema};
 use crate::projection::EVENTS;
-use crate::tape::Recorded;
+use crate::store::listed;
+use crate::store::sorted::OPEN_FILES_MAX;
+use crate::sum;
+use crate::tape::{Recorded, TapeError};
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -15,6 +18,7 @@ use futures::StreamExt;
 use futures::stream::Fuse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tidegate_core::frame::RESTART_STRIDE;
 use tidegate_core::{Gap, GapCause, Input, InstrumentId};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
@@ -28,6 +32,8 @@ pub struct ParquetReplay {
     stream: Fuse<SendableRecordBatchStream>,
     batch: Option<RecordBatch>,
     at: usize,
+    /// The last input that was read.
+    last: u64,
     ids: BTreeMap<(String, String), InstrumentId>,
 }
 
@@ -43,14 +49,28 @@ impl ParquetReplay {
     /// [`ParquetStoreError`] where the folder holds no such files.
     pub fn open(folder: &Path) -> Result<ParquetReplay, ParquetStoreError> {
         let query_error = |error| ParquetStoreError::Query(folder.to_owned(), error);
+        for symbol in listed(&folder.join(EVENTS))? {
+            let is_read = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+            listed(&symbol)?.iter().filter(is_read).try_for_each(|path| sum::check(path))?;
+        }
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
+            // Each reads of one file at a time, and closes it.
+            .max_blocking_threads(OPEN_FILES_MAX)
             .thread_name("datafusion")
             .enable_all()
             .build()
             .map_err(|source| ParquetStoreError::Io { path: folder.to_owned(), source })?;
         let stream = runtime.block_on(merge(folder)).map_err(query_error)?.fuse();
-        Ok(ParquetReplay { folder: folder.to_owned(), runtime, stream, batch: None, at: 0, ids: BTreeMap::new() })
+        Ok(ParquetReplay {
+            folder: folder.to_owned(),
+            runtime,
+            stream,
+            batch: None,
+            at: 0,
+            last: 0,
+            ids: BTreeMap::new(),
+        })
     }
 
     /// The next input, or `None` at the end.
@@ -79,10 +99,27 @@ impl ParquetReplay {
         if let Input::Gap(Gap { cause: GapCause::RecorderFull, from, to, .. }) = input {
             return Err(ParquetStoreError::Unrecorded { from, to });
         }
+        self.check_order(seq, &input)?;
         if let Input::Define { id, instrument } = &input {
             self.ids.insert((instrument.key.clone(), instrument.source.clone()), *id);
         }
         Ok(Some(Recorded { seq, ts, input }))
+    }
+}
+
+impl ParquetReplay {
+    /// Numbers follow without a hole, or after one that a restart's gap accounts for: a file that is missing is told.
+    fn check_order(&mut self, seq: u64, input: &Input) -> Result<(), ParquetStoreError> {
+        let after = std::mem::replace(&mut self.last, seq);
+        let is_accounted = match input {
+            // The stride of a start that left nothing else: see the tape's reader.
+            Input::Gap(gap) if gap.id.is_none() => gap.from == after + 1 || gap.from > after + RESTART_STRIDE,
+            _ => false,
+        };
+        if seq == after + 1 || (seq > after && is_accounted) {
+            return Ok(());
+        }
+        Err(TapeError::Hole { path: self.folder.clone(), after, got: seq }.into())
     }
 }
 
@@ -111,6 +148,7 @@ async fn plan(folder: &Path) -> Result<DataFrame, DataFusionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::damages::{KINDS, damage};
     use crate::projection::project;
     use crate::tape::tests::record_one_day;
     use datafusion::physical_plan::displayable;
@@ -133,5 +171,36 @@ mod tests {
             last = recorded.seq;
         }
         assert_eq!(replay.read_next().unwrap(), None, "the end stays the end");
+    }
+
+    #[test]
+    fn a_damaged_projection_is_not_replayed_to_something_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tape, parquet) = (folder.path().join("tape"), folder.path().join("parquet"));
+        record_one_day(&tape);
+        let replayed = || -> Result<Vec<Recorded>, ParquetStoreError> {
+            let mut replay = ParquetReplay::open(&parquet)?;
+            std::iter::from_fn(|| replay.read_next().transpose()).collect()
+        };
+        let mut whole = Vec::new();
+        let mut refused = 0;
+        for number in 0..KINDS * 5 {
+            project(&tape, &parquet, |_| {}).unwrap();
+            if whole.is_empty() {
+                whole = replayed().unwrap();
+            }
+            let symbols = listed(&parquet.join(EVENTS)).unwrap();
+            let mut files: Vec<PathBuf> = symbols.iter().flat_map(|symbol| listed(symbol).unwrap()).collect();
+            files.sort();
+            let done = damage(&files, number);
+            match replayed() {
+                Err(_) => refused += 1,
+                // Nothing tells how far the tape went.
+                Ok(read) if done.what == "missing" => assert!(whole.starts_with(&read), "{done:?}"),
+                Ok(read) => assert!(read == whole, "{number}: {done:?}"),
+            }
+            std::fs::remove_dir_all(&parquet).unwrap();
+        }
+        println!("{} damages of projected files: {refused} refused, 0 replayed to something else", KINDS * 5);
     }
 }

@@ -5,22 +5,29 @@
 
 use crate::ParquetStoreError;
 use crate::columns::{NO_SYMBOL, ORDER, Rows, schema};
-use crate::parquet_file::{NewFile, Written};
+use crate::files;
+use crate::parquet_file::{NewFile, Written, io_error};
+use crate::store::librarian::EVENT_SYMBOL;
+use crate::store::sorted::{merge, sort};
 use crate::tape::{TapeReader, segments};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use tidegate_core::{Input, InstrumentId, Nanos};
+use tidegate_core::{Input, Nanos};
 
 /// The folder of the `events` table inside a Parquet folder.
 pub const EVENTS: &str = "events";
 
 /// Length of a day.
 pub(crate) const DAY: Nanos = Nanos::new(86_400 * Nanos::SECOND.raw());
-/// Rows gathered in memory before they go to the writer, per instrument.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
+/// Rows that are held in memory: some 60 MB.
+const PART_ROWS: usize = 262_144;
+/// Where rows lie that are not sorted by symbol yet, inside the Parquet folder.
+const SCRATCH: &str = "parts.new";
 
 /// What a projection wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,23 +49,27 @@ pub fn project(
     to: &Path,
     progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<ProjectionReport, ParquetStoreError> {
-    let mut projection = Projection {
-        to: to.to_owned(),
-        files: BTreeMap::new(),
-        names: Vec::new(),
-        report: ProjectionReport::default(),
-    };
     let reader = TapeReader::open(tape, progress)?;
     if !reader.begins_empty()? {
         let first = segments(tape)?.swap_remove(0);
         return Err(ParquetStoreError::NoBeginning(first));
     }
-    reader.for_each(|seq, ts, input| projection.push(seq, ts, input))?;
-    let symbols: Vec<_> = projection.files.keys().cloned().collect();
-    for symbol in symbols {
-        projection.close(&symbol)?;
+    let mut projection = Projection {
+        to: to.to_owned(),
+        names: Vec::new(),
+        day: Nanos::ZERO,
+        rows: Rows::default(),
+        gathered: Vec::new(),
+        gathered_rows: 0,
+        parts: Vec::new(),
+        report: ProjectionReport::default(),
+    };
+    let scratch = projection.scratch();
+    let result = reader.for_each(|seq, ts, input| projection.push(seq, ts, input)).and_then(|()| projection.end_day());
+    if scratch.is_dir() {
+        fs::remove_dir_all(&scratch).map_err(io_error(&scratch))?;
     }
-    Ok(projection.report)
+    result.map(|()| projection.report)
 }
 
 /// The folder name of a key: bytes outside `[A-Za-z0-9-]` become `_` and two hex digits.
@@ -73,20 +84,19 @@ pub fn encode_key(key: &str) -> String {
     })
 }
 
+/// Rows of a day are gathered in the order of their inputs, and sorted by symbol when the day is over: so one file is
+/// written at a time, however many symbols there are.
 struct Projection {
     to: PathBuf,
-    /// The open file of each key.
-    files: BTreeMap<String, DayFile>,
     /// Key and source by dense id.
     names: Vec<(String, String)>,
-    report: ProjectionReport,
-}
-
-struct DayFile {
     day: Nanos,
-    path: PathBuf,
-    file: NewFile,
     rows: Rows,
+    gathered: Vec<RecordBatch>,
+    gathered_rows: usize,
+    /// Rows of the day that were too many for the memory, each file sorted by symbol.
+    parts: Vec<PathBuf>,
+    report: ProjectionReport,
 }
 
 impl Projection {
@@ -96,48 +106,101 @@ impl Projection {
         {
             self.names.push((instrument.key.clone(), instrument.source.clone()));
         }
-        let (symbol, source) = self.name(input.instrument());
         let day = ts.floor(DAY);
-        if self.files.get(&symbol).is_some_and(|file| file.day != day) {
-            self.close(&symbol)?;
+        if self.day != day {
+            self.end_day()?;
+            self.day = day;
         }
-        if !self.files.contains_key(&symbol) {
-            let file = self.open(&symbol, day)?;
-            self.files.insert(symbol.clone(), file);
+        let name = input.instrument().and_then(|id| self.names.get(id.index()));
+        let (symbol, source) = name.map_or((NO_SYMBOL, ""), |(symbol, source)| (symbol, source));
+        self.rows.push(seq, ts, input, symbol, source);
+        self.gathered_rows += 1;
+        if self.rows.len() >= BATCH_ROWS {
+            self.gathered.push(self.rows.finish()?);
         }
-        let Some(file) = self.files.get_mut(&symbol) else { return Ok(()) };
-        file.rows.push(seq, ts, input, &symbol, &source);
-        if file.rows.len() >= BATCH_ROWS { file.flush() } else { Ok(()) }
+        if self.gathered_rows >= PART_ROWS { self.end_part() } else { Ok(()) }
     }
 
-    fn name(&self, id: Option<InstrumentId>) -> (String, String) {
-        let name = id.and_then(|id| self.names.get(id.index()));
-        name.cloned().unwrap_or_else(|| (NO_SYMBOL.to_owned(), String::new()))
+    /// Makes room in memory.
+    fn end_part(&mut self) -> Result<(), ParquetStoreError> {
+        let path = self.scratch().join(format!("part-{:06}.parquet", self.parts.len()));
+        let mut file = NewFile::create(path.clone(), schema(), &ORDER)?;
+        sort(&self.take_gathered()?, EVENT_SYMBOL, |_, rows| file.write(&rows))?;
+        file.publish(|_| Ok(()))?;
+        self.parts.push(path);
+        Ok(())
     }
 
-    fn open(&self, symbol: &str, day: Nanos) -> Result<DayFile, ParquetStoreError> {
-        let path = day_file(&self.to.join(EVENTS), symbol, day);
-        if path.exists() {
-            return Err(ParquetStoreError::Exists(path));
+    fn take_gathered(&mut self) -> Result<Vec<RecordBatch>, ParquetStoreError> {
+        self.gathered_rows = 0;
+        if !self.rows.is_empty() {
+            self.gathered.push(self.rows.finish()?);
         }
-        let file = NewFile::create(path.clone(), schema(), &ORDER)?;
-        Ok(DayFile { day, path, file, rows: Rows::default() })
+        Ok(std::mem::take(&mut self.gathered))
     }
 
-    fn close(&mut self, symbol: &str) -> Result<(), ParquetStoreError> {
-        let Some(mut open) = self.files.remove(symbol) else { return Ok(()) };
-        open.flush()?;
-        let Written { rows, bytes } = open.file.publish(check_order(&open.path))?;
+    /// Writes the files of the day.
+    fn end_day(&mut self) -> Result<(), ParquetStoreError> {
+        let mut files = DayFiles { table: self.to.join(EVENTS), day: self.day, open: None, report: self.report };
+        if self.parts.is_empty() {
+            sort(&self.take_gathered()?, EVENT_SYMBOL, |symbol, rows| files.push(symbol, &rows))?;
+        } else {
+            if self.gathered_rows > 0 {
+                self.end_part()?;
+            }
+            merge(&self.parts, EVENT_SYMBOL, &self.scratch(), |symbol, rows| files.push(symbol, &rows))?;
+            for part in self.parts.drain(..) {
+                files::remove(&part).map_err(io_error(&part))?;
+            }
+        }
+        self.report = files.end()?;
+        Ok(())
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.to.join(SCRATCH)
+    }
+}
+
+/// The files of a day, one after the other.
+struct DayFiles {
+    table: PathBuf,
+    day: Nanos,
+    open: Option<(String, PathBuf, NewFile)>,
+    report: ProjectionReport,
+}
+
+impl DayFiles {
+    fn push(&mut self, symbol: &str, rows: &RecordBatch) -> Result<(), ParquetStoreError> {
+        if self.open.as_ref().is_some_and(|(open, _, _)| open != symbol) {
+            self.close()?;
+        }
+        let (_, _, file) = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let path = day_file(&self.table, symbol, self.day);
+                if path.exists() {
+                    return Err(ParquetStoreError::Exists(path));
+                }
+                let file = NewFile::create(path.clone(), schema(), &ORDER)?;
+                self.open.insert((symbol.to_owned(), path, file))
+            }
+        };
+        file.write(rows)
+    }
+
+    fn close(&mut self) -> Result<(), ParquetStoreError> {
+        let Some((_, path, file)) = self.open.take() else { return Ok(()) };
+        let Written { rows, bytes } = file.publish(check_order(&path))?;
         self.report.rows += rows;
         self.report.files += 1;
         self.report.bytes += bytes;
         Ok(())
     }
-}
 
-impl DayFile {
-    fn flush(&mut self) -> Result<(), ParquetStoreError> {
-        self.file.write(&self.rows.finish()?)
+    fn end(mut self) -> Result<ProjectionReport, ParquetStoreError> {
+        self.close()?;
+        Ok(self.report)
     }
 }
 

@@ -10,13 +10,16 @@
 //! done again after a crash. What makes up the store changes under one lock in memory, and on the disk by replacing
 //! one small file: a row is in the tail, in a recent file or in a day's, never in two of them and never in none.
 
+mod audit;
 mod bar_rows;
 mod catalogue;
+mod complexity;
 mod folds;
 mod follower;
-mod librarian;
+pub(crate) mod librarian;
+mod reading;
 mod retention;
-mod sorted;
+pub(crate) mod sorted;
 mod table;
 
 pub use folds::STORED;
@@ -25,28 +28,27 @@ pub use retention::{Retained, Retention};
 
 use crate::ParquetStoreError;
 use crate::columns;
-use crate::indicator_sql;
+use crate::files;
 use crate::parquet_file::{NewFile, io_error};
 use crate::projection::{DAY, EVENTS};
+use crate::tape::{TapeError, TapeReader};
 use arrow::array::RecordBatch;
-use bar_rows::{BarRows, bars};
+use bar_rows::BarRows;
 use catalogue::{BARS, Catalogue, Past, RECENT};
-use datafusion::error::DataFusionError;
-use datafusion::execution::context::SQLOptions;
-use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
-use datafusion::scalar::ScalarValue;
+use datafusion::execution::memory_pool::MemoryPool;
 use folds::Folds;
-use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use table::{StoreTable, StoredFile};
-use tidegate_core::{Bar, BarFlags, Bounds, Instrument, Interval, Nanos};
+use table::{Checked, StoreTable, StoredFile};
+use tidegate_core::{Bar, Bounds, Instrument, Interval, Nanos};
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads that run queries: whoever answers tools must not wait for them.
 const QUERY_THREADS: usize = 1;
+/// Their stack, in bytes: as deep as the largest query that is taken needs it. What is not used takes no memory.
+const STACK_BYTES: usize = 256 << 20;
 
 /// What readers see besides the files that the catalogue names.
 #[derive(Default)]
@@ -76,7 +78,10 @@ struct Shared {
     folds: Mutex<Option<Folds>>,
     /// Why nothing more is put into tables.
     failure: Mutex<Option<String>>,
+    /// Files that were found to be as they were written: none is changed after that.
+    checked: Arc<Checked>,
     runtime: Option<Runtime>,
+    memory: Arc<dyn MemoryPool>,
 }
 
 /// DataFusion's threads may be given up from within another runtime, where waiting for them is forbidden.
@@ -108,18 +113,20 @@ impl Store {
     /// [`ParquetStoreError`] where the folder cannot be used or its catalogue cannot be read.
     pub fn open(folder: &Path) -> Result<Store, ParquetStoreError> {
         let folder = std::path::absolute(folder).map_err(io_error(folder))?;
-        fs::create_dir_all(folder.join(RECENT)).map_err(io_error(&folder))?;
+        files::create_folder(&folder.join(RECENT)).map_err(io_error(&folder))?;
         let catalogue = Arc::new(Catalogue::read(&folder)?);
         let runtime = Builder::new_multi_thread()
             .worker_threads(QUERY_THREADS)
             .thread_name("datafusion")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()
             .map_err(io_error(&folder))?;
         let seen = catalogue.last_seq;
         let view = Mutex::new(View { catalogue, seen, ..View::default() });
         let (changing, folds, failure) = (Mutex::new(()), Mutex::new(None), Mutex::new(None));
-        Ok(Store { shared: Arc::new(Shared { folder, view, changing, folds, failure, runtime: Some(runtime) }) })
+        let (runtime, memory, checked) = (Some(runtime), reading::memory_pool(), Arc::default());
+        Ok(Store { shared: Arc::new(Shared { folder, view, changing, folds, failure, checked, runtime, memory }) })
     }
 
     /// A moment of the store of a folder and of the tape that it follows, for whoever only reads: another process
@@ -130,6 +137,8 @@ impl Store {
     pub fn read(folder: &Path, tape: &Path, bounds: Bounds) -> Result<Store, ParquetStoreError> {
         let store = Store::open(folder)?;
         if tape.is_dir() {
+            store.must_have_list(tape)?;
+            store.must_know_pasts()?;
             follower::read_tail(&store, tape, bounds)?;
         }
         Ok(store)
@@ -138,6 +147,36 @@ impl Store {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.shared.folder
+    }
+
+    /// Fails where the list of files is gone and the tape does not hold everything that they may have held.
+    fn must_have_list(&self, tape: &Path) -> Result<(), ParquetStoreError> {
+        let path = Catalogue::path(self.folder());
+        if path.exists() || unnamed(self.folder(), &Catalogue::default())?.is_empty() {
+            return Ok(());
+        }
+        match TapeReader::open(tape, |_| {}) {
+            Ok(reader) if reader.begins_empty()? => Ok(()),
+            Ok(_) | Err(TapeError::Empty(_)) => {
+                let why = "is missing, and the tape does not reach back to the first input: put it back, or move the \
+                           folder away";
+                Err(ParquetStoreError::Catalogue(path, why.to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fails where the list of files is gone and bars lie there that are on no tape: who fills the store makes them again, a
+    /// reader would leave them out.
+    fn must_know_pasts(&self) -> Result<(), ParquetStoreError> {
+        let path = Catalogue::path(self.folder());
+        let is_past = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("--"));
+        if path.exists() || !unnamed(self.folder(), &Catalogue::default())?.iter().any(is_past) {
+            return Ok(());
+        }
+        let why = "is missing, and with it which bars from before the tape there are: put it back, or start the engine, which \
+                   makes the tables again";
+        Err(ParquetStoreError::Catalogue(path, why.to_owned()))
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
@@ -164,35 +203,6 @@ impl Store {
         Ok(())
     }
 
-    /// Answers a query that only reads, of one moment: its first `rows_max` rows, and some of those behind them where
-    /// there are more.
-    ///
-    /// # Errors
-    /// [`ParquetStoreError`] where it is no such query, or fails.
-    pub async fn query(&self, text: &str, rows_max: usize) -> Result<Vec<RecordBatch>, ParquetStoreError> {
-        let Some(runtime) = &self.shared.runtime else { return Ok(Vec::new()) };
-        let context = self.session().await?;
-        let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let text = text.to_owned();
-        let rows = async move {
-            // No limit is put on the plan: some plans may not have one, and the optimizer of DataFusion 55 fails on others.
-            let plan = indicator_sql::plan(&context, &text).await?;
-            reads.verify_plan(&plan)?;
-            let mut stream = context.execute_logical_plan(plan).await?.execute_stream().await?;
-            let (mut batches, mut rows) = (Vec::new(), 0);
-            while rows <= rows_max
-                && let Some(batch) = stream.next().await
-            {
-                let batch = batch?;
-                rows += batch.num_rows();
-                batches.push(batch);
-            }
-            Ok(batches)
-        };
-        let answered = runtime.spawn(rows).await.map_err(|error| DataFusionError::External(Box::new(error)));
-        answered.and_then(|rows| rows).map_err(|error| self.query_error(error))
-    }
-
     /// How much there is.
     pub fn extent(&self) -> Extent {
         let view = self.view();
@@ -212,14 +222,6 @@ impl Store {
 
     fn fail(&self, why: String) {
         *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-    }
-
-    /// Opens every file that the catalogue names; tells those that cannot be read.
-    pub fn damaged(&self) -> Vec<PathBuf> {
-        let catalogue = Arc::clone(&self.view().catalogue);
-        let files = event_files(self.folder(), &catalogue).into_iter().chain(bar_files(self.folder(), &catalogue));
-        let paths = files.map(|file| file.path);
-        paths.filter(|path| crate::parquet_file::read(path, 1).is_err()).collect()
     }
 
     /// True where bars of `key` from before the tape are in the store.
@@ -255,32 +257,6 @@ impl Store {
         self.change(|catalogue| catalogue.pasts.extend(added), |_| {})
     }
 
-    /// A moment of the store to query: tables `events`, `trades`, `bars`, `holes`.
-    ///
-    /// # Errors
-    /// [`ParquetStoreError`] where the views cannot be planned.
-    pub async fn session(&self) -> Result<SessionContext, ParquetStoreError> {
-        let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
-        let context = SessionContext::new_with_config(config);
-        indicator_sql::register(&context);
-        let (events, bars) = self.tables()?;
-        let views = async {
-            context.register_table("events", Arc::new(events))?;
-            context.register_table("bar_rows", Arc::new(bars))?;
-            for view in VIEWS {
-                context.sql(view).await?;
-            }
-            context.sql(&holes_view()).await?;
-            Ok(())
-        };
-        views.await.map_err(|error| self.query_error(error))?;
-        Ok(context)
-    }
-
-    fn query_error(&self, error: DataFusionError) -> ParquetStoreError {
-        ParquetStoreError::Query(self.folder().to_owned(), error)
-    }
-
     /// Both tables, of one moment.
     fn tables(&self) -> Result<(StoreTable, StoreTable), ParquetStoreError> {
         // Before the view: bars that are settled meanwhile are in it then, and a bar may be told twice, not never.
@@ -291,97 +267,14 @@ impl Store {
         };
         events.splice(0..0, frozen.iter().flat_map(|batches| batches.iter().cloned()));
         bars.extend(changed);
-        let events =
-            StoreTable { schema: columns::schema(), files: event_files(self.folder(), &catalogue), batches: events };
-        let bars =
-            StoreTable { schema: bar_rows::schema(), files: bar_files(self.folder(), &catalogue), batches: bars };
+        let table = |schema, files, batches| {
+            let checked = Arc::clone(&self.shared.checked);
+            StoreTable { schema, files, batches, checked }
+        };
+        let events = table(columns::schema(), event_files(self.folder(), &catalogue), events);
+        let bars = table(bar_rows::schema(), bar_files(self.folder(), &catalogue), bars);
         Ok((events, bars))
     }
-
-    /// The bars of each of `instruments` that begin within `from..to`, oldest first: the latest `limit` of them.
-    ///
-    /// # Errors
-    /// [`ParquetStoreError`] where a file cannot be read.
-    pub async fn bars(
-        &self,
-        instruments: &[&Instrument],
-        interval: Interval,
-        from: Nanos,
-        to: Nanos,
-        limit: usize,
-    ) -> Result<Vec<Vec<Bar>>, ParquetStoreError> {
-        let context = SessionContext::new();
-        let (_, table) = self.tables()?;
-        let instant = |at: Nanos| lit(ScalarValue::TimestampNanosecond(Some(at.raw()), Some("UTC".into())));
-        let is_one = |name: &str, value: fn(&Instrument) -> &String| {
-            let names: BTreeSet<&String> = instruments.iter().map(|instrument| value(instrument)).collect();
-            col(name).in_list(names.into_iter().map(lit).collect(), false)
-        };
-        let is_wanted = is_one("symbol", |instrument| &instrument.key)
-            .and(is_one("source", |instrument| &instrument.source))
-            .and(col("interval").eq(lit(interval.name)))
-            .and(col("ts").gt_eq(instant(from)))
-            .and(col("ts").lt(instant(to)));
-        let rows = context
-            .read_table(Arc::new(table))
-            .and_then(|rows| rows.filter(is_wanted))
-            .map_err(|error| self.query_error(error))?;
-        let place = |(at, instrument): (usize, &&Instrument)| ((instrument.key.clone(), instrument.source.clone()), at);
-        let places: BTreeMap<(String, String), usize> = instruments.iter().enumerate().map(place).collect();
-        // A bar may be there in several stages, of which the last counts.
-        let mut found: Vec<BTreeMap<Nanos, (u64, Bar)>> = vec![BTreeMap::new(); instruments.len()];
-        for batch in &self.collect(rows).await? {
-            for (at, (seq, bar)) in bars(batch)?.into_iter().enumerate() {
-                let names = [1, 2].map(|column| bar_rows::name(batch, column, at).to_owned());
-                let Some(&place) = places.get(&names.into()) else { continue };
-                let known = found[place].entry(bar.start).or_insert((seq, bar));
-                if seq > known.0 {
-                    *known = (seq, bar);
-                }
-            }
-        }
-        let latest = |found: BTreeMap<Nanos, (u64, Bar)>| {
-            let skip = found.len().saturating_sub(limit);
-            found.into_values().skip(skip).map(|(_, bar)| bar).collect()
-        };
-        Ok(found.into_iter().map(latest).collect())
-    }
-
-    /// Runs a query on the store's own threads.
-    ///
-    /// # Errors
-    /// [`ParquetStoreError`] where it fails.
-    pub async fn collect(&self, query: DataFrame) -> Result<Vec<RecordBatch>, ParquetStoreError> {
-        let Some(runtime) = &self.shared.runtime else { return Ok(Vec::new()) };
-        let collected = runtime.spawn(query.collect()).await;
-        let collected = collected.map_err(|error| DataFusionError::External(Box::new(error)));
-        collected.and_then(|batches| batches).map_err(|error| self.query_error(error))
-    }
-}
-
-/// What queries see beside the rows as they are stored.
-const VIEWS: [&str; 2] = [
-    "create view trades as select seq, ts, venue_ts, symbol, source, \
-     case when side = 0 then 'buy' else 'sell' end as side, price, qty, id1 as trade_id, flags \
-     from events where kind = 2",
-    "create view bars as select symbol, source, \"interval\", ts, open, high, low, close, volume, trades, revision, flags \
-     from (select *, row_number() over (partition by symbol, source, \"interval\", ts order by seq desc) as stage \
-     from bar_rows) where stage = 1",
-];
-
-/// Times without any bar in which trades may have been missed: the bars at both ends say that they lack some.
-fn holes_view() -> String {
-    let spans = STORED.iter().map(|it| {
-        let seconds = it.span.raw() / Nanos::SECOND.raw();
-        format!("when '{}' then interval '{seconds} seconds' ", it.name)
-    });
-    let (spans, lacks) = (spans.collect::<String>(), BarFlags::INCOMPLETE.bits());
-    format!(
-        "create view holes as select symbol, source, \"interval\", after as ts, until from \
-         (select *, ts + case \"interval\" {spans} end as after, lead(ts) over pairs as until, lead(flags) over pairs as next_flags \
-         from bars window pairs as (partition by symbol, source, \"interval\" order by ts)) \
-         where flags & {lacks} <> 0 and next_flags & {lacks} <> 0 and until > after"
-    )
 }
 
 fn event_files(folder: &Path, catalogue: &Catalogue) -> Vec<StoredFile> {
@@ -416,16 +309,36 @@ fn bar_files(folder: &Path, catalogue: &Catalogue) -> Vec<StoredFile> {
     pasts.chain(days.chain(segments).map(file)).collect()
 }
 
-/// The files of a folder's `recent/` that the catalogue does not name: what a killed librarian left.
+/// The files of a folder's tables that the catalogue does not name: what a killed librarian left, or whoever removed a
+/// day.
 fn unnamed(folder: &Path, catalogue: &Catalogue) -> Result<Vec<PathBuf>, ParquetStoreError> {
-    let recent = folder.join(RECENT);
-    let named: BTreeSet<PathBuf> = (catalogue.parts.iter().map(|part| part.path(folder)))
-        .chain(catalogue.bars.iter().map(|bars| bars.path(folder)))
-        .collect();
-    let entries = fs::read_dir(&recent).map_err(io_error(&recent))?;
-    let paths = entries.map(|entry| Ok(entry.map_err(io_error(&recent))?.path()));
-    let paths = paths.collect::<Result<Vec<_>, ParquetStoreError>>()?;
-    Ok(paths.into_iter().filter(|path| !named.contains(path)).collect())
+    let files = event_files(folder, catalogue).into_iter().chain(bar_files(folder, catalogue));
+    let named: BTreeSet<PathBuf> = files.map(|file| file.path).collect();
+    let mut left = listed(&folder.join(RECENT))?;
+    for table in [EVENTS, BARS] {
+        for symbol in listed(&folder.join(table))? {
+            left.extend(listed(&symbol)?.into_iter().filter(|path| is_of_table(path)));
+        }
+    }
+    left.retain(|path| !named.contains(path));
+    Ok(left)
+}
+
+/// What is in a folder; nothing where it is none.
+pub(crate) fn listed(folder: &Path) -> Result<Vec<PathBuf>, ParquetStoreError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).map_err(io_error(folder))?;
+    entries.map(|entry| Ok(entry.map_err(io_error(folder))?.path())).collect()
+}
+
+/// True for the name of a day's file, whole or not: nothing else in these folders is ours.
+pub(crate) fn is_of_table(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    let days = name.strip_suffix(".parquet").unwrap_or_default();
+    !days.is_empty() && days.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]

@@ -6,22 +6,22 @@ use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tidegate_core::{
-    Body, Bounds, Engine, Event, Family, Flags, Gap, GapCause, INTERVALS, Input, InstrumentId, Market, Price, Qty,
-    Settlement, Side, Terms,
+    BarFlags, Body, Bounds, Engine, Event, Family, Flags, Gap, GapCause, INTERVALS, Input, InstrumentId, Market, Price,
+    Qty, Settlement, Side, Terms,
 };
 
-const BOUNDS: Bounds = Bounds {
+pub(super) const BOUNDS: Bounds = Bounds {
     book_levels_max: 100,
     bars_max: 20_000,
     trades_max: 4,
     instruments_max: 8,
     stale_after: Nanos::new(5_000_000_000),
 };
-const SIZES: Sizes = Sizes { tail_rows: 500, merged_at_once: 4 };
+pub(super) const SIZES: Sizes = Sizes { tail_rows: 500, merged_at_once: 4 };
 /// 2024-08-08T23:20 UTC.
 const START: i64 = 1_723_159_200;
 
-fn instrument(number: u32) -> Instrument {
+pub(super) fn instrument(number: u32) -> Instrument {
     Instrument {
         key: format!("NSE:S{}", number / 2),
         source: ["KITE", "ANGEL"][number as usize % 2].to_owned(),
@@ -39,31 +39,31 @@ fn instrument(number: u32) -> Instrument {
 }
 
 /// A market of `instruments` that trades, late and with gaps, a step every three seconds.
-struct Traded {
-    engine: Engine,
+pub(super) struct Traded {
+    pub(super) engine: Engine,
     chance: SmallRng,
-    steps: i64,
+    pub(super) steps: i64,
     instruments: u32,
 }
 
 impl Traded {
-    fn new(seed: u64) -> Traded {
+    pub(super) fn new(seed: u64) -> Traded {
         let engine = Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO);
         Traded { engine, chance: SmallRng::seed_from_u64(seed), steps: 0, instruments: 5 }
     }
 
-    fn define(&mut self, recorder: &mut Recorder) {
+    pub(super) fn define(&mut self, recorder: &mut Recorder) {
         for number in 0..self.instruments {
             let define = Input::Define { id: InstrumentId(number), instrument: Box::new(instrument(number)) };
             self.engine.input(self.now(), &define, recorder).unwrap();
         }
     }
 
-    fn now(&self) -> Nanos {
+    pub(super) fn now(&self) -> Nanos {
         Nanos::new(START * Nanos::SECOND.raw() + self.steps * 3_000_000_000)
     }
 
-    fn step(&mut self, recorder: &mut Recorder) {
+    pub(super) fn step(&mut self, recorder: &mut Recorder) {
         self.steps += 1;
         let now = self.now();
         let id = InstrumentId(self.chance.random_range(0..self.instruments));
@@ -84,7 +84,7 @@ impl Traded {
     }
 }
 
-fn query(store: &Store, text: &str) -> Vec<RecordBatch> {
+pub(super) fn query(store: &Store, text: &str) -> Vec<RecordBatch> {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let context = store.session().await.unwrap();
@@ -93,7 +93,7 @@ fn query(store: &Store, text: &str) -> Vec<RecordBatch> {
 }
 
 /// Rows, distinct inputs, the first and the last.
-fn census(store: &Store) -> [i64; 4] {
+pub(super) fn census(store: &Store) -> [i64; 4] {
     let rows =
         query(store, "select count(*), count(distinct seq), coalesce(min(seq), 1), coalesce(max(seq), 0) from events");
     std::array::from_fn(|column| rows[0].column(column).as_primitive::<Int64Type>().value(0))
@@ -140,11 +140,14 @@ fn check_bars(store: &Store, engine: &Engine) -> usize {
         for (interval, series) in INTERVALS.iter().zip(&stream.bars).skip(1) {
             let expect: Vec<Bar> = series.iter().copied().collect();
             let (from, to) = (Nanos::ZERO, Nanos::new(i64::MAX));
-            let stored =
-                runtime.block_on(store.bars(&[&stream.instrument], *interval, from, to, usize::MAX)).unwrap().remove(0);
+            let stored = runtime
+                .block_on(store.bars(&[&*stream.instrument], *interval, from, to, usize::MAX))
+                .unwrap()
+                .remove(0);
             assert_eq!(stored, expect, "{} {}", stream.instrument, interval.name);
             compared += expect.len();
-            let latest = runtime.block_on(store.bars(&[&stream.instrument], *interval, from, to, 3)).unwrap().remove(0);
+            let latest =
+                runtime.block_on(store.bars(&[&*stream.instrument], *interval, from, to, 3)).unwrap().remove(0);
             assert_eq!(latest, expect[expect.len().saturating_sub(3)..]);
         }
     }

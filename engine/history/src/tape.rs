@@ -4,15 +4,20 @@
 //! `<yyyymmdd>T<hh>-<first seq>.tape`. See [`segment`] for the bytes, [`recorder`] for how they get
 //! there, [`recovery`] for what happens after a crash.
 
+pub mod audit;
+pub(crate) mod begins;
 pub mod reader;
 pub mod recorder;
 pub mod recovery;
 pub mod segment;
+pub mod synced;
+mod writer;
 
 pub use reader::{Head, Recorded, Step, TapeReader};
 pub use recorder::{Recorder, RecorderReport};
 pub use recovery::Recovered;
 
+use crate::files;
 use std::io;
 use std::path::{Path, PathBuf};
 use tidegate_core::Nanos;
@@ -79,6 +84,20 @@ pub enum TapeError {
         /// The next one there is.
         got: u64,
     },
+    /// A segment begins with another input than its name tells.
+    #[error("{path}: holds the inputs from {holds} on, and its name tells another: it was renamed, or is another's")]
+    Name {
+        /// Which file.
+        path: PathBuf,
+        /// The first input that its head stands before.
+        holds: u64,
+    },
+    /// A segment's head is not what the segment before it comes to.
+    #[error("{path}: begins with another state than the segment before it ends with")]
+    OtherState {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There is no segment.
     #[error("{0} holds no tape segment (*.tape)")]
     Empty(PathBuf),
@@ -99,7 +118,7 @@ impl TapeError {
 /// The segments of a folder, or the one segment that `path` is, in the order of their inputs.
 ///
 /// # Errors
-/// [`TapeError`] where the path cannot be read or holds none.
+/// [`TapeError`] where the path cannot be read or holds none, or what bears a segment's name is not a regular file.
 pub fn segments(path: &Path) -> Result<Vec<PathBuf>, TapeError> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -108,6 +127,7 @@ pub fn segments(path: &Path) -> Result<Vec<PathBuf>, TapeError> {
     for entry in std::fs::read_dir(path).map_err(TapeError::io(path))? {
         let file = entry.map_err(TapeError::io(path))?.path();
         if file.extension().is_some_and(|extension| extension == EXTENSION) {
+            files::must_be_regular(&file).map_err(TapeError::io(&file))?;
             segments.push(file);
         }
     }
@@ -127,7 +147,7 @@ pub(crate) fn first_seq(segment: &Path) -> Option<u64> {
 pub(crate) fn segment_hour(segment: &Path) -> Option<Nanos> {
     let (hour, _) = segment.file_stem()?.to_str()?.rsplit_once('-')?;
     let hour = jiff::civil::DateTime::strptime("%Y%m%dT%H", hour).ok()?;
-    let second = hour.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    let second = hour.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
     Some(Nanos::new(second.checked_mul(Nanos::SECOND.raw())?))
 }
 

@@ -52,7 +52,7 @@ pub(super) fn level(ts: Nanos, flags: Flags, price: i64, qty: i64) -> Input {
 }
 
 /// A market's day in miniature: a snapshot, then `messages` changes and trades, one a second.
-fn feed(engine: &mut Engine, recorder: &mut Recorder, from_second: i64, messages: i64) {
+pub(super) fn feed(engine: &mut Engine, recorder: &mut Recorder, from_second: i64, messages: i64) {
     let second = |n: i64| Nanos::new((from_second + n) * Nanos::SECOND.raw());
     let start = second(0);
     let mut inputs = vec![
@@ -76,11 +76,11 @@ fn feed(engine: &mut Engine, recorder: &mut Recorder, from_second: i64, messages
     }
 }
 
-fn fresh() -> Engine {
+pub(super) fn fresh() -> Engine {
     Engine::new(Market::new(BOUNDS), 0, Nanos::ZERO)
 }
 
-fn replay(path: &Path) -> (Digest, Vec<u64>) {
+pub(super) fn replay(path: &Path) -> (Digest, Vec<u64>) {
     let mut engine = fresh();
     let mut seqs = Vec::new();
     let reader = TapeReader::open(path, |_| {}).unwrap();
@@ -88,7 +88,7 @@ fn replay(path: &Path) -> (Digest, Vec<u64>) {
     (engine.market().digest(), seqs)
 }
 
-fn record(folder: &Path, messages: i64) -> (Engine, RecorderReport) {
+pub(super) fn record(folder: &Path, messages: i64) -> (Engine, RecorderReport) {
     let (mut recorder, recovered) = Recorder::open(folder, BOUNDS).unwrap();
     assert!(recovered.is_none());
     let mut engine = fresh();

@@ -150,7 +150,7 @@ fn the_past_of_a_seed_is_pinned() {
     let listing = &universe.listings()[universe.find("NSE:INFY").unwrap()];
     let bar = bars(1, listing, INTERVALS[8], AT.since(DAILY), AT).unwrap()[0];
     let shown = format!("{} {} {} {} {} {}", bar.open, bar.high, bar.low, bar.close, bar.volume, bar.trades);
-    assert_eq!(shown, "1224.3 1231.85 1208.95 1217.95 245755200000000 84624");
+    assert_eq!(shown, "1224.3 1231.7 1208.9 1217.9 245755200000000 84624");
 }
 
 #[test]

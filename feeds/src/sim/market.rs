@@ -39,7 +39,7 @@ pub enum StartError {
         want: usize,
     },
     /// Not a price to start from.
-    #[error("{key}: start price {price} is not a tick or more")]
+    #[error("{key}: start price {price} is not above zero")]
     Price {
         /// Whose.
         key: String,
@@ -222,9 +222,11 @@ impl SimMarket {
         }
         let mut pits = Vec::with_capacity(listings.len());
         for ((position, listing), &price) in (0..).zip(listings).zip(prices) {
-            if price.raw() < listing.profile.tick {
+            if price <= Price::ZERO {
                 return Err(StartError::Price { key: listing.instrument.key.clone(), price });
             }
+            // The tick may have been finer when the price was recorded.
+            let price = price.max(listing.profile.price(1));
             pits.push(Pit::new(position, listing, settings, at, price));
         }
         let index_due = at.floor(Nanos::SECOND).plus(Nanos::SECOND);

@@ -2,14 +2,13 @@
 
 use super::chance::{ONE, mix, seed_of};
 use super::market::DAY;
+use crate::index::{IndexError, IndexList};
 use crate::packet::INDIA_OFFSET;
 use jiff::civil::Date;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_core::{Instrument, Nanos, Price, Qty, Settlement, Terms};
 
-/// Who is in the index.
-const MEMBERS: &str = include_str!("../../../data/index/nifty50-2025-06-30.toml");
 /// What is simulated.
 const INSTRUMENTS: &str = include_str!("../../../data/instruments/sim-2025-06-30.toml");
 
@@ -24,6 +23,9 @@ pub enum UniverseError {
     /// Not TOML of this shape.
     #[error("simulated universe: {0}")]
     Toml(#[from] toml::de::Error),
+    /// The list of the index's members.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// A value that makes no sense.
     #[error("{key}: field {field} is not a value it can have: {value:?}")]
     Field {
@@ -171,31 +173,13 @@ pub struct Universe {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MemberFile {
-    /// Where the list comes from; read by people.
-    #[serde(rename = "source")]
-    _source: String,
-    as_of: String,
-    index: String,
-    name: String,
-    member: Vec<Member>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Member {
-    key: String,
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct InstrumentFile {
     /// Where the facts come from; read by people.
     #[serde(rename = "source")]
     _source: String,
     as_of: String,
     index_price: String,
+    index_tick: String,
     instrument: Vec<Row>,
 }
 
@@ -224,7 +208,7 @@ impl Universe {
     /// # Errors
     /// [`UniverseError`] where a built-in file is wrong, which a test rules out.
     pub fn built_in() -> Result<Universe, UniverseError> {
-        Universe::parse(MEMBERS, INSTRUMENTS)
+        Universe::parse(IndexList::simulated()?, INSTRUMENTS)
     }
 
     /// The built-in universe with synthetic names (`SIM:S0001`, …) up to `count` instruments that trade.
@@ -242,27 +226,26 @@ impl Universe {
         Ok(universe)
     }
 
-    fn parse(members: &str, instruments: &str) -> Result<Universe, UniverseError> {
-        let members: MemberFile = toml::from_str(members)?;
+    fn parse(list: IndexList, instruments: &str) -> Result<Universe, UniverseError> {
         let file: InstrumentFile = toml::from_str(instruments)?;
         let bad = |key: &str, field, value: &str| UniverseError::Field {
             key: key.to_owned(),
             field,
             value: value.to_owned(),
         };
-        let as_of: Date = members.as_of.parse().map_err(|_| bad(&members.index, "as_of", &members.as_of))?;
         let facts_as_of: Date = file.as_of.parse().map_err(|_| bad("(file)", "as_of", &file.as_of))?;
         let epoch_days = days(facts_as_of);
         let mut rows: BTreeMap<String, Row> = file.instrument.into_iter().map(|row| (row.key.clone(), row)).collect();
-        let level = positive(&members.index, "index_price", &file.index_price, Price::parse)?.raw();
+        let level = positive(&list.key, "index_price", &file.index_price, Price::parse)?.raw();
+        let tick = positive(&list.key, "index_tick", &file.index_tick, Price::parse)?;
         let (mut listings, mut factors) = (Vec::new(), Vec::new());
-        for member in members.member {
-            let row = rows.remove(&member.key).ok_or_else(|| bad(&member.key, "key", "a member without facts"))?;
+        for (key, company) in list.members {
+            let row = rows.remove(&key).ok_or_else(|| bad(&key, "key", "a member without facts"))?;
             let weight = i128::from(row.weight);
-            let listing = listing(row, Some(member.name), epoch_days)?;
+            let listing = listing(row, Some(company), epoch_days)?;
             let price = i128::from(listing.profile.price_ticks) * i128::from(listing.profile.tick);
             if weight <= 0 {
-                return Err(bad(&member.key, "weight", &weight.to_string()));
+                return Err(bad(&key, "weight", &weight.to_string()));
             }
             factors.push((((i128::from(level) * weight) << 32) / (price * 10_000)) as i64);
             listings.push(listing);
@@ -270,16 +253,16 @@ impl Universe {
         for row in rows.into_values() {
             listings.push(listing(row, None, epoch_days)?);
         }
-        let tick = listings.first().map_or(1, |listing| listing.profile.tick);
         let instrument = Instrument {
-            key: members.index,
-            tick: Price::from_raw(tick),
+            key: list.key,
+            tick: Some(tick),
             lot: None,
             multiplier: None,
-            master_epoch_days: Some(days(as_of)),
+            master_epoch_days: Some(days(list.as_of)),
             ..facts("", "INR", 2, 0)
         };
-        Ok(Universe { listings, index: Index { instrument, name: members.name, tick, factors }, as_of })
+        let index = Index { instrument, name: list.name, tick: tick.raw(), factors };
+        Ok(Universe { listings, index, as_of: list.as_of })
     }
 
     /// What trades; an instrument's position here is its number in the market.
@@ -292,7 +275,7 @@ impl Universe {
         &self.index
     }
 
-    /// The day of the member file.
+    /// The day of the list of members.
     pub fn as_of(&self) -> Date {
         self.as_of
     }
@@ -421,6 +404,32 @@ mod tests {
         assert_eq!(universe.as_of().to_string(), "2025-06-30");
         let index = &universe.index().instrument;
         assert_eq!((index.key.as_str(), index.lot), ("NSE:NIFTY", None));
+        assert_eq!(index.tick.unwrap().to_string(), "0.05");
+    }
+
+    #[test]
+    fn shares_have_the_ticks_that_nse_gives_to_their_prices() {
+        let universe = Universe::built_in().unwrap();
+        let mut shares_by_tick: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for listing in &universe.listings()[..50] {
+            let rupees = listing.profile.price_ticks * listing.profile.tick / 1_000_000_000;
+            // NSE's bands since 2025-04-15.
+            let tick = match rupees {
+                ..250 => "0.01",
+                250..=1_000 => "0.05",
+                1_001..=5_000 => "0.1",
+                5_001..=10_000 => "0.5",
+                10_001..=20_000 => "1",
+                _ => "5",
+            };
+            let key = listing.instrument.key.as_str();
+            assert_eq!(listing.instrument.tick.unwrap().to_string(), tick, "{key} at {rupees}");
+            shares_by_tick.entry(tick.to_owned()).or_default().push(key);
+        }
+        assert_eq!((shares_by_tick["0.1"].len(), shares_by_tick["0.05"].len()), (27, 15));
+        assert_eq!(shares_by_tick["0.5"], ["NSE:APOLLOHOSP", "NSE:BAJAJ-AUTO", "NSE:EICHERMOT", "NSE:TRENT"]);
+        assert_eq!(shares_by_tick["1"], ["NSE:MARUTI", "NSE:ULTRACEMCO"]);
+        assert_eq!(shares_by_tick["0.01"], ["NSE:ONGC", "NSE:TATASTEEL"]);
     }
 
     #[test]
@@ -428,7 +437,10 @@ mod tests {
         let universe = Universe::built_in().unwrap();
         let file: InstrumentFile = toml::from_str(INSTRUMENTS).unwrap();
         assert_eq!(file.instrument.iter().map(|row| row.weight).sum::<i64>(), 10_000);
-        let raw = |member: usize| universe.listings()[member].profile.price_ticks * 50_000_000;
+        let raw = |member: usize| {
+            let profile = &universe.listings()[member].profile;
+            profile.price_ticks * profile.tick
+        };
         let parts = (0..50).map(|member| universe.index().part(member, raw(member))).sum();
         let value = universe.index().value(parts);
         assert!(["25499.95", "25500"].contains(&value.to_string().as_str()), "{value}");
@@ -448,14 +460,21 @@ mod tests {
 
     #[test]
     fn a_senseless_value_is_named() {
-        let refused = |members: &str, instruments: &str, names: [&str; 2]| {
-            let message = Universe::parse(members, instruments).unwrap_err().to_string();
+        let list = || IndexList::simulated().unwrap();
+        let refused = |list: IndexList, instruments: &str, names: [&str; 2]| {
+            let message = Universe::parse(list, instruments).unwrap_err().to_string();
             assert!(names.iter().all(|name| message.contains(name)), "{message}");
         };
-        refused(MEMBERS, &INSTRUMENTS.replacen("tick = \"0.05\"", "tick = \"0\"", 1), ["NSE:ADANIENT", "tick"]);
-        refused(MEMBERS, &INSTRUMENTS.replacen("_bp = 190", "_bp = 0", 1), ["NSE:ADANIENT", "volatility_bp"]);
-        refused(&MEMBERS.replacen("NSE:INFY", "NSE:NOBODY", 1), INSTRUMENTS, ["NSE:NOBODY", "facts"]);
-        refused(&MEMBERS.replacen("2025-06-30\"", "soon\"", 9), INSTRUMENTS, ["NSE:NIFTY", "as_of"]);
+        refused(list(), &INSTRUMENTS.replacen("\ntick = \"0.10\"", "\ntick = \"0\"", 1), ["NSE:ADANIENT", "tick"]);
+        refused(
+            list(),
+            &INSTRUMENTS.replacen("index_tick = \"0.05\"", "index_tick = \"0\"", 1),
+            ["NSE:NIFTY", "index_tick"],
+        );
+        refused(list(), &INSTRUMENTS.replacen("_bp = 190", "_bp = 0", 1), ["NSE:ADANIENT", "volatility_bp"]);
+        let mut stranger = list();
+        stranger.members[0].0 = "NSE:NOBODY".to_owned();
+        refused(stranger, INSTRUMENTS, ["NSE:NOBODY", "facts"]);
     }
 
     #[test]

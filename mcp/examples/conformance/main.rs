@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
     let root = DataFolder::new(Some(data.clone()))?;
     let config = Config::built_in()?;
     let directory = Arc::new(Directory::default());
-    let live = Live::open(config.clone(), &data.join("tape"), 0, Arc::clone(&directory), WhenFull::Lose)?;
+    let live = Live::open(config.clone(), &data.join("tape"), 0, Arc::clone(&directory), WhenFull::Lose, false)?;
     let (client, questions) = engine::questions(config.engine.queries_max);
     let client = client.with_board(live.board());
     let (tell, firings) = mpsc::channel(FIRINGS_MAX);

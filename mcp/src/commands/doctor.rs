@@ -3,10 +3,11 @@
 mod checks;
 mod engine;
 mod recordings;
+mod tape_time;
 
 use super::say;
 use crate::cli::Doctor;
-use crate::config::Sources;
+use crate::config::{Config, Sources};
 use crate::data_folder::DataFolder;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -69,15 +70,19 @@ pub fn run(options: &Doctor, root: &DataFolder, sources: &Sources) -> anyhow::Re
     let mut findings = Vec::new();
     let config = checks::configuration(sources, &mut findings);
     checks::folder(root, &mut findings);
+    checks::folders(root, &mut findings);
     checks::private_files(root, &mut findings);
     if let Some(config) = &config {
         checks::disk(root, config, &mut findings);
         checks::secrets(config, &mut findings);
     }
     checks::clock(&mut findings);
+    checks::hours(&mut findings);
+    tape_time::tape_times(root, &mut findings);
     checks::clients(root, &mut findings);
     engine::engines(root, &mut findings);
-    recordings::recordings(root, &mut findings);
+    let bounds = config.map_or_else(Config::built_in, Ok)?.bounds();
+    recordings::recordings(root, bounds, options.quick, &mut findings);
     let ok = findings.iter().all(|finding| finding.verdict < Verdict::Fail);
     let report = Report { ok, findings };
     if options.json {

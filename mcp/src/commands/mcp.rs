@@ -77,7 +77,8 @@ async fn until_signalled(find: impl Fn() -> Result<Endpoint, NoOwner> + Send + S
 /// One of the processes that run the engine of a folder when nobody does: whoever gets the lock.
 ///
 /// Only a simulated market is continued. What came from a venue or a recording is not replaced by
-/// invented prices behind a client's back.
+/// invented prices behind a client's back: neither what this client was told of last, nor what the folder's last
+/// owner was.
 struct Heir {
     folder: DataFolder,
     sources: Sources,
@@ -87,7 +88,7 @@ struct Heir {
 
 #[derive(Default)]
 struct Known {
-    /// What the last owner's prices were.
+    /// What the prices were of the engine that was found last.
     data: Option<Data>,
     /// Why no engine could be run here.
     failure: Option<String>,
@@ -107,7 +108,9 @@ impl Heir {
                 *known = Known { data: Some(endpoint.data), failure: None };
                 Ok(endpoint)
             }
-            Err(NoOwner::Absent { folder, .. }) if known.data.is_none_or(|data| data == Data::Simulated) => {
+            Err(NoOwner::Absent { folder, last: None, .. })
+                if known.data.is_none_or(|data| data == Data::Simulated) =>
+            {
                 Err(match &known.failure {
                     Some(failure) => {
                         NoOwner::Failed(anyhow::anyhow!("no engine can run on {}: {failure}", folder.display()))
@@ -139,13 +142,21 @@ impl Heir {
         if !is_vacant {
             return LOOK_INTERVAL;
         }
-        let ran = self.folder.try_lock().and_then(|lock| match lock {
-            Some(lock) => serve::succeed(&self.folder, lock, &self.sources, self.stop.clone()),
-            None => Ok(()),
-        });
-        let Err(reason) = ran else { return LOOK_INTERVAL };
+        let Err(reason) = self.succeed() else { return LOOK_INTERVAL };
         tracing::error!("no engine can run on {}: {reason:#}", self.folder.path().display());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(format!("{reason:#}"));
         FAILURE_PAUSE
+    }
+
+    /// Runs the engine until it ends, unless somebody else does, or a person is about to.
+    fn succeed(&self) -> anyhow::Result<()> {
+        if self.folder.is_claimed()? {
+            return Ok(());
+        }
+        match self.folder.inherit()? {
+            // Its own: it leaves for a person's, and this process goes on.
+            Some(lock) => serve::succeed(&self.folder, lock, &self.sources, self.stop.child_token()),
+            None => Ok(()),
+        }
     }
 }

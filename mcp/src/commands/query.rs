@@ -5,13 +5,21 @@ use crate::cli::{Query, RowsFormat};
 use crate::config::Sources;
 use crate::data_folder::DataFolder;
 use crate::history::STORE;
-use anyhow::bail;
+use anyhow::{Context, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::Duration;
 use tidegate_history::render::{csv, json_lines, table};
 use tidegate_history::store::Store;
 
 /// Of the simulated market; its past is stored together with all others.
 const INDEX: &str = "NSE:NIFTY";
+/// Most memory of the process. What queries account for themselves is less; this is for what they do not, such as rows
+/// that windows hold.
+const MEMORY_MAX_KIB: u64 = 1_536 << 10;
+const MEMORY_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Answers a query about what was recorded, also while it is being recorded.
 ///
@@ -21,6 +29,7 @@ pub fn run(options: &Query, root: &DataFolder, sources: &Sources) -> anyhow::Res
     let tape = recording(root, options.of.as_deref())?;
     let store = Store::read(&tape.with_file_name(STORE), &tape, sources.load()?.config.bounds())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("memory".to_owned()).spawn(watch_memory).context("no thread to watch the memory")?;
     let most = options.rows as usize;
     if tape.starts_with(root.path().join("sim")) && !store.has_past(INDEX) {
         tracing::warn!("the simulated past is still being made: bars from before the recording are not there yet");
@@ -42,6 +51,27 @@ pub fn run(options: &Query, root: &DataFolder, sources: &Sources) -> anyhow::Res
         bail!("there are more than {most} rows: these are the first; --rows N prints more");
     }
     Ok(())
+}
+
+/// Ends the process once it has taken too much: before the system has to choose another's.
+fn watch_memory() {
+    while let Some(kib) = resident_kib() {
+        if kib > MEMORY_MAX_KIB {
+            tracing::error!(
+                "the query needs more than {} MiB and was given up: narrow it (where symbol = …, ts >= …), group it, or give \
+                 it a limit",
+                MEMORY_MAX_KIB >> 10
+            );
+            process::exit(1);
+        }
+        thread::sleep(MEMORY_LOOK_EVERY);
+    }
+}
+
+/// Memory of this process, where the system tells it.
+fn resident_kib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// The tape that is meant.

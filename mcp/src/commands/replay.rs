@@ -97,7 +97,7 @@ pub fn run(options: &Replay, sources: &Sources) -> anyhow::Result<()> {
     let report = report(playback, options, began)?;
     if options.json {
         say(&format!("{}\n", serde_json::to_string(&report)?))?;
-    } else {
+    } else if !report.is_empty() {
         say(&summary(&report))?;
     }
     judge(&report, format)
@@ -105,8 +105,8 @@ pub fn run(options: &Replay, sources: &Sources) -> anyhow::Result<()> {
 
 /// Whether what was played is a success.
 fn judge(report: &Report, format: Format) -> anyhow::Result<()> {
-    if report.events == 0 && report.gaps == 0 && report.decode_errors > 0 {
-        bail!("nothing of {format:?} could be read; {}", unread(report));
+    if report.is_empty() {
+        bail!("no message of {format:?} could be read: {}", unread(report, " ", "; "));
     }
     match &report.verify {
         Some(verify) if verify.equal < verify.checked => bail!("the book differs from what the venue says of it"),
@@ -118,10 +118,18 @@ fn judge(report: &Report, format: Format) -> anyhow::Result<()> {
 }
 
 /// How much could not be read, and where and why the first of it.
-fn unread(report: &Report) -> String {
-    let first = report.unread.iter().map(|UnreadReport { path, line, reason }| format!("\n  {path}:{line}: {reason}"));
+fn unread(report: &Report, before: &str, between: &str) -> String {
+    let first: Vec<String> =
+        report.unread.iter().map(|UnreadReport { path, line, reason }| format!("{path}:{line}: {reason}")).collect();
     let what = if report.decode_errors == 1 { "message" } else { "messages" };
-    format!("{} {what} could not be read, the first:{}", report.decode_errors, first.collect::<String>())
+    format!("{} {what} could not be read, the first:{before}{}", report.decode_errors, first.join(between))
+}
+
+impl Report {
+    /// True where there were messages, and none of them could be read.
+    fn is_empty(&self) -> bool {
+        self.events == 0 && self.gaps == 0 && self.decode_errors > 0
+    }
 }
 
 fn report(playback: Playback, options: &Replay, began: Instant) -> anyhow::Result<Report> {
@@ -189,7 +197,7 @@ fn summary(report: &Report) -> String {
         ),
     ];
     if report.decode_errors > 0 {
-        lines.push(unread(report));
+        lines.push(unread(report, "\n  ", "\n  "));
     }
     if let Some(verify) = &report.verify {
         let VerifyReport { checked, equal, first_mismatch } = verify;

@@ -69,7 +69,7 @@ enum Seat {
 impl Seat {
     fn take(self, root: &DataFolder) -> anyhow::Result<Seated> {
         Ok(match self {
-            Seat::Own => Seated { lock: root.lock()?, announce: say, stop: CancellationToken::new() },
+            Seat::Own => Seated { lock: root.claim()?, announce: say, stop: CancellationToken::new() },
             Seat::Successor { lock, stop } => Seated { lock, announce: note, stop },
         })
     }

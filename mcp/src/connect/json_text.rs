@@ -39,6 +39,14 @@ pub fn set(text: &str, section: &str, name: &str, entry: &Entry) -> Result<Strin
     Ok(merged)
 }
 
+/// The member `name` of the object `section` as it stands in `text`, where there is one.
+pub fn get<'a>(text: &'a str, section: &str, name: &str) -> Option<&'a str> {
+    let root = Scan::document(text).ok()?;
+    let servers = Scan::object_at(text, root.only(section).ok()??.value.start).ok()?;
+    let ours = servers.only(name).ok()??;
+    text.get(ours.start..ours.value.end)
+}
+
 /// The entry as the value of a member two levels down.
 fn render(entry: &Entry, indent: &str, line_end: &str) -> String {
     let fields: Vec<String> = entry

@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 // A file in one line is shown in part.
 const LINE_CHARS_MAX: usize = 200;
+// As many as Linux follows.
+const LINKS_MAX: usize = 40;
 
 /// What became of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The file: where a link led to, its end.
     pub path: PathBuf,
-    /// The lines that changed; empty where our entry was there already. Nothing but them is shown, as the entries
-    /// of other servers may hold their secrets.
+    /// How our entry changed; empty where it was there already. Nothing but it is shown, not even what else stands in
+    /// its line: the entries of other servers may hold their secrets.
     pub difference: String,
     /// The copy of what was there before.
     pub backup: Option<PathBuf>,
@@ -30,8 +32,7 @@ pub struct Merged {
 /// # Errors
 /// Where the file cannot be read, understood or written; it is unchanged then.
 pub fn write(client: Client, path: &Path, entry: &Entry) -> anyhow::Result<Merged> {
-    // A link stays a link: what it leads to is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = end_of_links(path)?;
     let before = read(&path)?;
     let text = before.as_deref().unwrap_or_default();
     let after = client.merge(text, entry).map_err(|reason| {
@@ -58,7 +59,18 @@ pub fn write(client: Client, path: &Path, entry: &Entry) -> anyhow::Result<Merge
         let _ = fs::remove_file(&draft);
     }
     written?;
-    Ok(Merged { difference: difference(text, &after), path, backup })
+    Ok(Merged { difference: difference(&client.ours(text), &client.ours(&after)), path, backup })
+}
+
+/// A link stays a link: what it leads to is replaced, or made where it leads to nothing yet.
+fn end_of_links(path: &Path) -> anyhow::Result<PathBuf> {
+    let mut end = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&end) else { return Ok(fs::canonicalize(&end).unwrap_or(end)) };
+        // A relative one counts from where the link lies.
+        end = end.parent().unwrap_or(Path::new("")).join(target);
+    }
+    bail!("{} leads to more than {LINKS_MAX} links after each other", path.display())
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
@@ -111,6 +123,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 fn difference(before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
-    let text = diff.unified_diff().context_radius(0).to_string();
+    let text = diff.unified_diff().context_radius(0).missing_newline_hint(false).to_string();
     text.lines().map(|line| format!("{}\n", line.chars().take(LINE_CHARS_MAX).collect::<String>())).collect()
 }

@@ -38,6 +38,12 @@ pub fn set(text: &str, section: &str, name: &str, entry: &Entry) -> Result<Strin
     Ok(merged)
 }
 
+/// The table `[section.name]` and those below it as they stand in `text`, where there is one.
+pub fn get(text: &str, section: &str, name: &str) -> Option<String> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    ours(&lines, section, name).map(|range| lines[range].concat())
+}
+
 fn elsewhere(section: &str, name: &str) -> String {
     format!("it writes {section} in another way than as tables [{section}.{name}]")
 }

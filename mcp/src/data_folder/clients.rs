@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 32;
 const CLIENTS_MAX: usize = 64;
 
 /// Who sent a request: `local:cli`, the program itself, or `local:<name>`, a client. Never what it says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Principal(Arc<str>);
 
 impl Principal {

@@ -1,18 +1,21 @@
 //! Why there is no engine to speak to.
 
 use super::VERSION;
+use crate::wire::Data;
 use std::path::PathBuf;
 
 /// Why there is no engine to speak to, each with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum NoOwner {
     /// Nobody owns the folder.
-    #[error("no engine is running on {}; start one with: {start}", folder.display())]
+    #[error("no engine is running on {}{}; start one with: {start}", folder.display(), unlike(*last))]
     Absent {
         /// The folder without an owner.
         folder: PathBuf,
         /// The command that would own it.
         start: &'static str,
+        /// What the last owner's prices were, where no simulated market takes its place unasked.
+        last: Option<Data>,
     },
     /// Its owner does not listen yet.
     #[error("the engine on {} ({process}) is still starting; try again in a moment", folder.display())]
@@ -46,4 +49,13 @@ pub enum NoOwner {
     /// The folder cannot be read, or an engine cannot be run on it.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+}
+
+fn unlike(last: Option<Data>) -> String {
+    last.map_or_else(String::new, |data| {
+        format!(
+            ", and the last one had {} data, which a simulated market replaces only where it is asked for",
+            data.name()
+        )
+    })
 }

@@ -19,7 +19,7 @@ pub(super) fn quotes(snapshot: &Snapshot, instrument: &Arc<Instrument>) -> Quote
         top: snapshot.top(),
         last_trade: snapshot.last_trade,
         recent_trades: Vec::new(),
-        last_event: snapshot.last_event.iter().copied().flatten().max(),
+        last_event: snapshot.last_event,
     };
     QuotesView { stamp: stamp(snapshot), quotes: vec![quote] }
 }
@@ -36,6 +36,6 @@ pub(super) fn depth(snapshot: &Snapshot, instrument: Arc<Instrument>, levels: us
         known_to_bid: end(snapshot.bids.known_to),
         known_to_ask: end(snapshot.asks.known_to),
         venue_sequence: snapshot.book_sequence,
-        last_event: snapshot.last_event.iter().copied().flatten().max(),
+        last_event: snapshot.last_event[usize::from(Family::Book.code())],
     }
 }

@@ -1,6 +1,6 @@
 //! A file of lines that never takes more than so much room, older lines going first.
 
-use crate::data_folder::private_options;
+use crate::data_folder::{must_be_regular, private_options};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ pub(super) struct Rotated {
 impl Rotated {
     /// Goes on where the folder's file ends.
     pub fn open(folder: &Path) -> io::Result<Rotated> {
+        must_be_regular(&path(folder, 0))?;
         let file = private_options().create(true).append(true).open(path(folder, 0))?;
         let bytes = file.metadata()?.len();
         Ok(Rotated { folder: folder.to_owned(), file, bytes })

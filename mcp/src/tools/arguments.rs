@@ -13,6 +13,8 @@ use tidegate_history::expression::TextError;
 
 const ECHO_CHARS_MAX: usize = 60;
 const KEYS_SHOWN_MAX: usize = 10;
+/// Longest text in which a list is looked for.
+const LIST_BYTES_MAX: usize = 16 * 1024;
 
 /// The shape of a decimal number, as schemas state it.
 pub const DECIMAL: &str = "^[0-9]+(\\.[0-9]+)?$";
@@ -49,9 +51,11 @@ impl Arguments {
         let allowed = format!("a list of {} to {} instrument keys", count.start(), count.end());
         let value = self.required(name, &allowed)?;
         let Value::Array(items) = value else {
-            let nearest = value.as_str().filter(|key| directory.resolve(key).is_some());
+            let is_known = |keys: &Vec<String>| {
+                count.contains(&keys.len()) && keys.iter().all(|key| directory.resolve(key).is_some())
+            };
             return Err(Refusal {
-                nearest: nearest.map(|key| Value::from(vec![key])),
+                nearest: lists_in(value).into_iter().find(is_known).map(Value::from),
                 ..wrong("wrong_type", name, &format!("{name} must be a list of strings."), value, allowed)
             });
         };
@@ -71,7 +75,7 @@ impl Arguments {
 
     /// A whole number within `range`; `default` where it is left out.
     pub fn whole(&self, name: &str, range: RangeInclusive<usize>, default: usize) -> Result<usize, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(default) };
+        let Some(value) = self.given(name) else { return Ok(default) };
         let (least, most) = (*range.start(), *range.end());
         let allowed = format!("a whole number from {least} to {most}");
         let refuse = |code, nearest: Option<usize>| {
@@ -96,7 +100,12 @@ impl Arguments {
 
     /// True where it was given.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.given(name).is_some()
+    }
+
+    /// What was given. Many clients send null for what they leave out.
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// The text of an expression: the beginning of one that is too long is none.
@@ -119,7 +128,7 @@ impl Arguments {
 
     /// One of the `known` names, if given.
     pub fn choice<'a>(&self, name: &str, known: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let Some(value) = self.given(name) else { return Ok(None) };
         if let Some(chosen) = value.as_str().and_then(|text| known.iter().find(|known| **known == text)) {
             return Ok(Some(chosen));
         }
@@ -152,7 +161,10 @@ impl Arguments {
         let allowed = || format!("a list of {} to {} strings", count.start(), count.end());
         let value = self.required(name, &allowed())?;
         let Value::Array(items) = value else {
-            let nearest = value.as_str().map(|text| Value::from(vec![text]));
+            let fits = |texts: &Vec<String>| {
+                count.contains(&texts.len()) && texts.iter().all(|text| text.chars().nth(chars_max).is_none())
+            };
+            let nearest = lists_in(value).into_iter().find(fits).map(Value::from);
             let message = format!("{name} must be a list of strings.");
             return Err(Refusal { nearest, ..wrong("wrong_type", name, &message, value, allowed()) });
         };
@@ -181,7 +193,7 @@ impl Arguments {
         name: &str,
         parse: fn(&[u8]) -> Result<Parsed<T>, NumberError>,
     ) -> Result<Option<T>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let Some(value) = self.given(name) else { return Ok(None) };
         let read = |text: &str| parse(text.as_bytes()).map(|parsed| parsed.value);
         let is_right = |text: &String| read(text).is_ok_and(|value| value > T::default());
         let (code, fix) = match value.as_str().map(read) {
@@ -208,7 +220,7 @@ impl Arguments {
 
     /// A moment, if given: RFC 3339 text, or nanoseconds since 1970 (as text too: they are beyond a float).
     pub fn instant(&self, name: &str) -> Result<Option<Nanos>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let Some(value) = self.given(name) else { return Ok(None) };
         let read = |text: &str| match text.parse::<i64>() {
             Ok(ns) => Some(Nanos::new(ns)),
             Err(_) => i64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok().map(Nanos::new),
@@ -243,7 +255,7 @@ impl Arguments {
         wrong_code: &'static str,
         open: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let Some(value) = self.given(name) else { return Ok(None) };
         let opened = value.as_str().and_then(open);
         let code = if value.is_string() { wrong_code } else { "wrong_type" };
         let message = format!("{name} is none that was given for these arguments; leave it out to begin anew.");
@@ -253,11 +265,11 @@ impl Arguments {
 
     /// The refusal of a value that is right by itself, and wrong beside the others or for this instrument.
     pub fn unfit(&self, code: &'static str, name: &str, message: &str, allowed: String) -> Refusal {
-        wrong(code, name, message, self.0.get(name).unwrap_or(&Value::Null), allowed)
+        wrong(code, name, message, self.given(name).unwrap_or(&Value::Null), allowed)
     }
 
     fn required(&self, name: &str, allowed: &str) -> Result<&Value, Refusal> {
-        self.0.get(name).ok_or_else(|| Refusal {
+        self.given(name).ok_or_else(|| Refusal {
             code: "missing_argument",
             message: format!("{name} is required; add it."),
             field: Some(name.to_owned()),
@@ -283,11 +295,46 @@ pub fn wrong_expression(field: &str, text: &str, error: &TextError) -> Refusal {
     refusal
 }
 
+/// The lists that a text may have been meant as, the likeliest first: one that was written out as text, or its only
+/// entry.
+fn lists_in(value: &Value) -> Vec<Vec<String>> {
+    let Some(text) = value.as_str().map(str::trim).filter(|text| text.len() <= LIST_BYTES_MAX) else {
+        return Vec::new();
+    };
+    let texts = |value: Value| serde_json::from_value::<Vec<String>>(value).ok();
+    if let Some(list) = serde_json::from_str(text).ok().and_then(texts) {
+        return vec![list];
+    }
+    let inner = text.strip_prefix(['[', '(']).and_then(|text| text.strip_suffix([']', ')']));
+    let quotes = |c: char| c == '\'' || c == '"' || c.is_whitespace();
+    let entries = split(inner.unwrap_or(text)).into_iter().map(|entry| entry.trim_matches(quotes).to_owned());
+    let entries: Vec<String> = entries.filter(|entry| !entry.is_empty()).collect();
+    match inner {
+        Some(_) => vec![entries, vec![text.to_owned()]],
+        None => vec![vec![text.to_owned()], entries],
+    }
+}
+
+/// Cuts at the commas that stand in no parentheses.
+fn split(text: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    text.split(|c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+    .collect()
+}
+
 /// A refusal of `arguments` that are no object at all.
 pub fn not_an_object(arguments: &Value) -> Refusal {
     let message = "arguments must be an object of named arguments.";
+    let written = arguments.as_str().and_then(|text| serde_json::from_str::<JsonObject>(text).ok());
     Refusal {
-        nearest: Some(Value::Object(JsonObject::new())),
+        nearest: Some(Value::Object(written.unwrap_or_default())),
         ..wrong("wrong_type", "arguments", message, arguments, "an object".to_owned())
     }
 }
@@ -323,7 +370,11 @@ fn visible(c: char) -> Vec<char> {
 fn resolve(field: &str, value: &Value, directory: &Directory) -> Result<(InstrumentId, Arc<Instrument>), Refusal> {
     let Value::String(key) = value else {
         let allowed = "an instrument key such as BINANCE:BTCUSDT".to_owned();
-        return Err(wrong("wrong_type", field, &format!("{field} must be a string."), value, allowed));
+        // One in a list is the one.
+        let only = value.as_array().and_then(|items| if let [only] = &items[..] { only.as_str() } else { None });
+        let nearest = only.filter(|key| directory.resolve(key).is_some()).map(Value::from);
+        let message = format!("{field} must be a string.");
+        return Err(Refusal { nearest, ..wrong("wrong_type", field, &message, value, allowed) });
     };
     directory.resolve(key).ok_or_else(|| {
         let message =

@@ -31,7 +31,6 @@ fn levels_are_whole_and_within_range() {
         (json!(u64::MAX), "out_of_range", "18446744073709551615", json!(50)),
         (json!("20"), "wrong_type", "20", json!(20)),
         (json!("all"), "wrong_type", "all", Value::Null),
-        (json!(null), "wrong_type", "null", Value::Null),
         (json!(true), "wrong_type", "true", Value::Null),
         (json!([10]), "wrong_type", "a list of 1", Value::Null),
         (json!({}), "wrong_type", "an object of 0 fields", Value::Null),
@@ -70,6 +69,58 @@ fn a_list_of_instruments_names_the_item_at_fault() {
         ("instruments[1]", "unknown_instrument", "BINANCE:ETHUSD", json!("BINANCE:ETHUSDT")),
     );
     check(many(json!(["BINANCE:BTCUSDT", null])), ("instruments[1]", "wrong_type", "null", Value::Null));
+    check(many(json!(null)), (field, "missing_argument", "", Value::Null));
+}
+
+#[test]
+fn null_is_as_left_out_where_that_is_allowed() {
+    let given =
+        arguments(json!({ "levels": null, "qty": null, "from": null, "side": null, "cursor": null, "x": null }));
+    assert_eq!(given.whole("levels", 1..=50, 10), Ok(10));
+    assert_eq!(given.decimal("qty", tidegate_core::Qty::parse), Ok(None));
+    assert_eq!(given.instant("from"), Ok(None));
+    assert_eq!(given.choice("side", &["buy"]), Ok(None));
+    assert_eq!(given.cursor("cursor", &["inf"]), Ok(None));
+    assert!(!given.has("levels"));
+    check(given.chosen("side", &["buy"]), ("side", "missing_argument", "", Value::Null));
+    check(given.text("levels", 5), ("levels", "missing_argument", "", Value::Null));
+    check(given.only(&["levels", "qty", "from", "side", "cursor"]), ("x", "unknown_argument", "null", Value::Null));
+}
+
+#[test]
+fn a_list_that_was_written_as_text_is_the_nearest() {
+    let directory = directory();
+    let list = json!(["BINANCE:BTCUSDT", "BINANCE:ETHUSDT"]);
+    for text in [
+        r#"["BINANCE:BTCUSDT", "BINANCE:ETHUSDT"]"#,
+        r#" ["BINANCE:BTCUSDT","BINANCE:ETHUSDT"] "#,
+        "['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT']",
+        "[BINANCE:BTCUSDT, BINANCE:ETHUSDT]",
+        "(BINANCE:BTCUSDT, BINANCE:ETHUSDT)",
+        "BINANCE:BTCUSDT, BINANCE:ETHUSDT",
+        "BINANCE:BTCUSDT,BINANCE:ETHUSDT,",
+    ] {
+        let given = arguments(json!({ "instruments": text }));
+        let refusal = given.instruments("instruments", 1..=3, &directory).unwrap_err();
+        assert_eq!((refusal.code, refusal.nearest), ("wrong_type", Some(list.clone())), "{text}");
+        let one = given.instruments("instruments", 1..=1, &directory).unwrap_err();
+        assert_eq!(one.nearest, None, "too many for one");
+    }
+    let strange = arguments(json!({ "instruments": "[\"BINANCE:BTCUSDT\", \"NSE:NOBODY\"]" }));
+    assert_eq!(strange.instruments("instruments", 1..=3, &directory).unwrap_err().nearest, None);
+    for (text, meant) in [
+        (r#"["rsi(14)", "ema(close, 5)"]"#, json!(["rsi(14)", "ema(close, 5)"])),
+        ("['rsi(14)', 'ema(close, 5)']", json!(["rsi(14)", "ema(close, 5)"])),
+        ("ema(close, 5)", json!(["ema(close, 5)"])),
+        ("rsi(14), ema(close, 5)", json!(["rsi(14), ema(close, 5)"])),
+    ] {
+        let given = arguments(json!({ "expressions": text }));
+        assert_eq!(given.texts("expressions", 1..=3, 100).unwrap_err().nearest, Some(meant), "{text}");
+    }
+    let one = arguments(json!({ "instrument": ["BINANCE:ETHUSDT"] })).instrument("instrument", &directory);
+    assert_eq!(one.unwrap_err().nearest, Some(json!("BINANCE:ETHUSDT")));
+    assert_eq!(not_an_object(&json!("{\"levels\": 3}")).nearest, Some(json!({ "levels": 3 })));
+    assert_eq!(not_an_object(&json!("levels")).nearest, Some(json!({})));
 }
 
 #[test]
@@ -133,7 +184,6 @@ fn a_decimal_is_a_string_above_zero() {
         (json!("-1"), "out_of_range", "-1", Value::Null),
         (json!("0.000000001"), "out_of_range", "0.000000001", Value::Null),
         (json!("10000000000"), "out_of_range", "10000000000", Value::Null),
-        (json!(null), "wrong_type", "null", Value::Null),
         (json!([1]), "wrong_type", "a list of 1", Value::Null),
     ] {
         check(qty(value), ("qty", code, got, nearest));

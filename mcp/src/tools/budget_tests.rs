@@ -5,7 +5,7 @@ use super::get_depth::LEVELS_MAX;
 use super::get_quotes::{INSTRUMENTS_MAX, TRADE_ROWS_MAX, TRADES_MAX};
 use super::stage::stage;
 use super::*;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use serde_json::json;
 
 /// Of one tool, and of all on average: nineteen are to fit 8,000.
@@ -35,7 +35,7 @@ fn every_tool_is_within_its_part_of_the_budget() {
 
 /// Both channels together, as some clients forward both.
 async fn check(facade: &Facade, tool: ToolName, arguments: Value, most: usize) {
-    let result = facade.call(tool, arguments.as_object().unwrap().clone(), &Principal::program()).await;
+    let result = facade.call(tool, arguments.as_object().unwrap().clone(), &Caller::program()).await;
     assert_ne!(result.is_error, Some(true), "{result:?}");
     let text = serde_json::to_value(&result.content[0]).unwrap()["text"].as_str().unwrap().to_owned();
     let counts = [tokens(&result.structured_content.unwrap().to_string()), tokens(&text)];

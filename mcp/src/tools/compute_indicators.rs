@@ -6,6 +6,7 @@ use super::schema::output_schema;
 use super::table::Table;
 use super::{Answer, cursor, presets};
 use crate::bars::Named;
+use crate::caller::Caller;
 use crate::expressions::{Compiled, Values};
 use crate::server::Facade;
 use crate::wire::{Envelope, Refusal, Run, age_ms};
@@ -67,7 +68,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     ("Indicators", description, input, output_schema::<Indicators>("values"))
 }
 
-pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
+pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Caller) -> Result<Answer, Refusal> {
     arguments.only(&["instruments", "interval", "expressions", "limit", "to", "cursor"])?;
     let instruments = arguments.instruments("instruments", 1..=INSTRUMENTS_MAX, &facade.directory)?;
     let interval = arguments.interval("interval")?;
@@ -94,6 +95,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope = keys.iter().map(String::as_str).chain(texts.iter().copied()).chain([interval.name, until.as_str()]);
     let scope: Vec<&str> = scope.collect();
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
+    let read = facade.reads.begin(caller)?;
     let compiled = Compiled::read(&fields, interval, &facade.directory)?;
     let most = compiled.instruments_max("expressions")?;
     if instruments.len() > most {
@@ -101,7 +103,8 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
         let message = format!("instruments must be {allowed}: their periods are long.");
         return Err(arguments.unfit("out_of_range", "instruments", &message, allowed));
     }
-    let mut all = compiled.evaluate(facade, &instruments, before.unwrap_or(to), limit + 1).await?;
+    let evaluated = compiled.evaluate(facade, &read, &instruments, before.unwrap_or(to), limit + 1);
+    let mut all = read.within(evaluated).await?;
     // All rows of one moment are on one page.
     let from = all.iter().filter(|values| values.rows.len() > limit).map(|values| values.rows[1].0).max();
     let cursor = from.map(|from| cursor::seal(&from.to_string(), &scope));

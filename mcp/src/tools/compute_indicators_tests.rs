@@ -1,11 +1,11 @@
 use super::*;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::tools::ToolName;
 use crate::tools::stage::stage;
 use rmcp::model::CallToolResult;
 
 async fn ask(facade: &Facade, arguments: &Value) -> CallToolResult {
-    facade.call(ToolName::ComputeIndicators, arguments.as_object().unwrap().clone(), &Principal::program()).await
+    facade.call(ToolName::ComputeIndicators, arguments.as_object().unwrap().clone(), &Caller::program()).await
 }
 
 async fn answer_to(facade: &Facade, arguments: &Value) -> Value {

@@ -127,7 +127,7 @@ impl Match<'_> {
 /// What fits, best first; guesses only where nothing else does.
 fn matches<'a>(listed: impl Iterator<Item = &'a Listed>, query: &str, members: &'a Members) -> Vec<Match<'a>> {
     let query = query.trim().to_uppercase();
-    let all: Vec<(&Listed, Option<&Member>)> = listed.map(|it| (it, members.of(&it.instrument.key))).collect();
+    let all: Vec<(&Listed, Option<&Member>)> = listed.map(|it| (it, members.of(&it.instrument))).collect();
     let scored = |score: fn(&str, &Listed, Option<&Member>) -> Option<u32>| {
         let found = all
             .iter()
@@ -195,13 +195,14 @@ fn kind(instrument: &Instrument, member: Option<&Member>) -> Value {
     }
 }
 
-/// What its market does at a moment, by the regular week; null where no file covers it.
+/// What its market does at a moment; null where no file covers it.
 fn session(sessions: &Sessions, instrument: &Instrument, at: Nanos) -> Value {
     let market = if instrument.source == SIMULATED { SIMULATED } else { market(instrument) };
     match sessions.status_at(market, at).status {
         Status::Trading(Phase::PreOpen) => json!("pre-open"),
         Status::Trading(Phase::Open) => json!("open"),
         Status::Trading(Phase::ClosingAuction) => json!("closing auction"),
+        Status::Trading(Phase::PostClose) => json!("post-close"),
         Status::Closed => json!("closed"),
         Status::Unknown => Value::Null,
     }
@@ -210,7 +211,7 @@ fn session(sessions: &Sessions, instrument: &Instrument, at: Nanos) -> Value {
 fn answer(facade: &Facade, view: &QuotesView, shown: &[Match<'_>], total: usize, cursor: Option<String>) -> Answer {
     let (run, sessions) = (&facade.run, &facade.sessions);
     let envelope = Envelope {
-        age_ms: view.quotes.iter().filter_map(|quote| age_ms(view.stamp.as_of, quote.last_event)).max(),
+        age_ms: view.quotes.iter().filter_map(|quote| age_ms(view.stamp.as_of, quote.shown_event())).max(),
         feed_state: view.quotes.iter().map(|quote| feed_state(quote.book, quote.trades)).max(),
         ..Envelope::at(run, &view.stamp)
     };

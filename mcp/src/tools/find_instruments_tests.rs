@@ -1,11 +1,11 @@
 use super::*;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::tools::ToolName;
 use crate::tools::stage::stage;
 
 async fn asked(facade: &Facade, arguments: Value) -> Value {
     let result =
-        facade.call(ToolName::FindInstruments, arguments.as_object().unwrap().clone(), &Principal::program()).await;
+        facade.call(ToolName::FindInstruments, arguments.as_object().unwrap().clone(), &Caller::program()).await;
     result.structured_content.unwrap()
 }
 

@@ -5,8 +5,10 @@ use super::schema::{instrument, output_schema};
 use super::table::Table;
 use super::{Answer, cursor, unavailable};
 use crate::bars::{self, Named};
+use crate::caller::Caller;
 use crate::engine::BarsView;
 use crate::holes::{self, Hole};
+use crate::reads::Read;
 use crate::server::Facade;
 use crate::wire::{Envelope, Refusal, Run, age_ms, price_text, rfc3339, volume_text};
 use schemars::JsonSchema;
@@ -77,7 +79,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     ("Bars", description, input, output_schema::<Bars>("bars"))
 }
 
-pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
+pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Caller) -> Result<Answer, Refusal> {
     arguments.only(&["instrument", "interval", "from", "to", "limit", "cursor"])?;
     let asked = arguments.instrument("instrument", &facade.directory)?;
     let interval = arguments.interval("interval")?;
@@ -92,9 +94,14 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     let scope = scope.each_ref().map(String::as_str);
     let before = arguments.cursor("cursor", &scope)?.and_then(|start| start.parse().ok()).map(Nanos::new);
     let to = before.map_or(to, |before| to.min(before));
-    let (view, mut bars) = latest(facade, &asked, interval, (from, to), limit + 1).await?;
+    let read = facade.reads.read(caller);
+    let asking = async {
+        let (view, bars) = latest(facade, &read, &asked, interval, (from, to), limit + 1).await?;
+        let missing = missing(facade, &read, &asked, interval, (from, to), (&view, &bars)).await?;
+        Ok((view, bars, missing))
+    };
+    let (view, mut bars, missing) = read.within(asking).await?;
     let has_earlier = bars.len() > limit;
-    let missing = missing(facade, &asked, interval, (from, to), (&view, &bars)).await?;
     bars.drain(..bars.len().saturating_sub(limit));
     let cursor = bars.first().filter(|_| has_earlier).map(|first| cursor::seal(&first.start.to_string(), &scope));
     let from_store = facade.history.is_some();
@@ -104,12 +111,13 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
 
 async fn latest(
     facade: &Facade,
+    read: &Read<'_>,
     asked: &Named,
     interval: Interval,
     reach: (Nanos, Nanos),
     limit: usize,
 ) -> Result<(BarsView, Vec<Bar>), Refusal> {
-    let found = bars::latest(facade, &[asked], interval, reach, limit).await?;
+    let found = bars::latest(facade, (read, None), &[asked], interval, reach, limit).await?;
     found.into_iter().next().ok_or_else(|| unavailable("no_bars", "There are no bars.", false))
 }
 
@@ -117,6 +125,7 @@ async fn latest(
 /// one at this side of it lacks trades.
 async fn missing(
     facade: &Facade,
+    read: &Read<'_>,
     asked: &Named,
     interval: Interval,
     reach: (Nanos, Nanos),
@@ -125,14 +134,14 @@ async fn missing(
     let (from, to) = reach;
     let mut row = bars.to_vec();
     if bars.first().is_none_or(|first| holes::lacks(first) && first.start > from) && from > Nanos::new(i64::MIN) {
-        let (_, before) = latest(facade, asked, interval, (Nanos::new(i64::MIN), from), 1).await?;
+        let (_, before) = latest(facade, read, asked, interval, (Nanos::new(i64::MIN), from), 1).await?;
         row.splice(0..0, before);
     }
     let in_memory = view.bars.iter().position(|bar| bar.start >= to);
     // The first in memory is the next only where the one before it is there too.
     let mut next = in_memory.filter(|&at| at > 0 || facade.history.is_none()).map(|at| view.bars[at]);
     if next.is_none() && in_memory.is_some() && row.last().is_some_and(holes::lacks) {
-        next = latest(facade, asked, interval, (to, to.plus(interval.span)), 1).await?.1.pop();
+        next = latest(facade, read, asked, interval, (to, to.plus(interval.span)), 1).await?.1.pop();
     }
     Ok(holes::Row { interval, reach, bars: &row, next: next.as_ref(), view }.holes())
 }

@@ -46,7 +46,7 @@ struct Quote {
     last_side: Option<&'static str>,
     // Venue time of the last trade; time of receipt where the venue sent none.
     last_at: Option<String>,
-    // as_of minus the instrument's last event.
+    // as_of minus the last event of the book; without one, of the trades.
     age_ms: Option<u64>,
     // Rows of price, qty, side and time, the latest first; only where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ fn quote(view: &QuoteView, as_of: Nanos, with_trades: bool) -> Quote {
         last_worth: last.and_then(|trade| worth_text(trade.price, trade.qty, instrument)),
         last_side: last.map(|trade| aggressor(trade.side)),
         last_at: last.map(|trade| rfc3339(trade.ts)),
-        age_ms: age_ms(as_of, view.last_event),
+        age_ms: age_ms(as_of, view.shown_event()),
         trades: with_trades.then(|| view.recent_trades.iter().map(|trade| trade_row(trade, instrument)).collect()),
     }
 }
@@ -185,7 +185,7 @@ mod tests {
             top: Top { bid: Some(level("36000.01", "1.5")), ask: None },
             last_trade: last_trade.as_ref().map(TradeSnapshot::new),
             recent_trades: last_trade.as_ref().map(TradeSnapshot::new).into_iter().collect(),
-            last_event: last_trade.map(|trade| trade.receive_ts),
+            last_event: [last_trade.map(|trade| trade.receive_ts); 4],
         }
     }
 

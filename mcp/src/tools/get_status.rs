@@ -12,13 +12,17 @@ use crate::data_folder::{COMMIT, VERSION};
 use crate::engine::{FeedView, StatusView};
 use crate::history::HistoryReader;
 use crate::server::Facade;
-use crate::wire::{Envelope, FeedState, Refusal, Run, age_ms, feed_state, rfc3339};
+use crate::tape_time;
+use crate::wire::{Envelope, FeedState, Mode, Refusal, Run, age_ms, feed_state, rfc3339};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tidegate_core::Nanos;
+use tidegate_feeds::sessions::{Ending, Sessions};
+use tidegate_feeds::sim::SOURCE as SIMULATED;
 use tidegate_history::store::Extent;
 
 // An answer must not grow with the number of instruments; the worst come first, so none that needs
@@ -37,6 +41,8 @@ struct Status {
     commit: &'static str,
     // The system's clock, which is not as_of in a replay.
     clock: String,
+    // What a person should look at first; empty where nothing is.
+    warnings: Vec<String>,
     // Since the facade answers.
     uptime_s: u64,
     // False where a tape stands still.
@@ -56,8 +62,6 @@ struct Status {
     decode_errors: u64,
     // Messages about symbols that were not asked for.
     unknown_symbols: u64,
-    // What is wrong with connections, and why.
-    troubles: Vec<String>,
     // The recorder; null where nothing is recorded.
     recorder: Option<Recorder>,
     // What queries see of it; null where there is no store.
@@ -94,7 +98,7 @@ struct Feed {
     // The book's, or where there is none, as of an index, the trades'.
     #[serde(skip)]
     state: FeedState,
-    // as_of minus the feed's last event.
+    // as_of minus the last event of the book; without one, of the trades.
     age_ms: Option<u64>,
 }
 
@@ -136,9 +140,21 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
     arguments.only(&[])?;
     let view = facade.ask(facade.engine.status()).await?;
     let history = facade.history.as_ref().map(History::of);
-    let troubles = shown_troubles(facade.troubles.lines());
-    let status = Status { history, troubles, ..status(&facade.run, &view, facade.started.elapsed()) };
+    let warnings = [
+        wrong_time(&facade.run, view.stamp.as_of, clock::now(), clock::steps().1).into_iter().collect(),
+        shown_troubles(facade.troubles.lines()),
+        unknown_symbols(&view).into_iter().collect(),
+        hours_ending(&facade.sessions, &view),
+    ]
+    .concat();
+    let status = Status { history, warnings, ..status(&facade.run, &view, facade.started.elapsed()) };
     Ok(Answer::new(&envelope(&facade.run, &view), &status, &text(&status)))
+}
+
+/// How many messages were about symbols that nobody asked for.
+fn unknown_symbols(view: &StatusView) -> Option<String> {
+    let count = view.unknown_symbols;
+    (count > 0).then(|| format!("{count} messages about symbols that were not asked for"))
 }
 
 /// The first few lines, cut to a length at which they still say what and why.
@@ -169,6 +185,7 @@ fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
         version: VERSION,
         commit: COMMIT,
         clock: rfc3339(clock::now()),
+        warnings: Vec::new(),
         uptime_s: uptime.as_secs(),
         playing: view.playing,
         feeds_total: feeds.len(),
@@ -180,7 +197,6 @@ fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
         resyncs: view.resyncs,
         decode_errors: view.decode_errors,
         unknown_symbols: view.unknown_symbols,
-        troubles: Vec::new(),
         recorder: view.recorder.as_ref().map(|recorder| Recorder {
             written_seq: recorder.written_seq,
             longest_write_interval_ms: recorder.longest_write_interval_ms,
@@ -191,6 +207,20 @@ fn status(run: &Run, view: &StatusView, uptime: Duration) -> Status {
             .map(|stages| [stages.queued, stages.applied, stages.answered].map(|stage| stage.p99_us).to_vec()),
         limits: LIMITS,
     }
+}
+
+/// Trading hours of connected markets that soon are not known any more.
+fn hours_ending(sessions: &Sessions, view: &StatusView) -> Vec<String> {
+    let market = |feed: &FeedView| feed.key.split_once(':').map(|(market, _)| market.to_owned());
+    let real: BTreeSet<String> = view.feeds.iter().filter(|feed| feed.source != SIMULATED).filter_map(market).collect();
+    let ending = sessions.ending(view.stamp.as_of).into_iter().filter(|ending| real.contains(&ending.market));
+    ending.map(|Ending { market, last, .. }| format!("trading hours of {market} are known to {last}")).collect()
+}
+
+/// Where our time is `now`, which is so far `ahead` of the system's. The time of a replay is its own.
+fn wrong_time(run: &Run, as_of: Nanos, now: Nanos, ahead: Nanos) -> Option<String> {
+    let of_time = tape_time::warning(as_of, now).or_else(|| tape_time::lead(ahead));
+    of_time.filter(|_| run.mode != Mode::Replay)
 }
 
 fn feed(view: &FeedView, as_of: Nanos) -> Feed {
@@ -221,10 +251,7 @@ fn text(status: &Status) -> String {
         status.resyncs,
         status.decode_errors
     )];
-    if status.unknown_symbols > 0 {
-        lines.push(format!("TROUBLE: {} messages about symbols that were not asked for", status.unknown_symbols));
-    }
-    lines.extend(status.troubles.iter().map(|trouble| format!("TROUBLE: {trouble}")));
+    lines.extend(status.warnings.iter().map(|warning| format!("WARNING: {warning}")));
     lines.push(status.recorder.as_ref().map_or_else(
         || "recorder: off".to_owned(),
         |recorder| {
@@ -311,19 +338,42 @@ mod tests {
     }
 
     #[test]
+    fn hours_that_run_out_are_noticed_for_connected_markets_alone() {
+        let sessions = Sessions::built_in().unwrap();
+        let noticed = |source: &str, at: i64| {
+            let mut view =
+                view(vec![FeedView { source: source.to_owned(), ..feed("NSE:INFY", StreamState::Live, None) }]);
+            view.stamp.as_of = Nanos::new(at * Nanos::SECOND.raw());
+            hours_ending(&sessions, &view)
+        };
+        // 2026-10-01 and 2026-12-01.
+        assert_eq!(noticed("KITE", 1_790_812_800), [""; 0]);
+        assert_eq!(noticed("KITE", 1_796_083_200), ["trading hours of NSE are known to 2026-12-31"]);
+        assert_eq!(noticed(SIMULATED, 1_796_083_200), [""; 0]);
+    }
+
+    #[test]
     fn a_few_troubles_are_shown_and_the_others_counted() {
         assert!(shown_troubles(Vec::new()).is_empty());
         let shown = shown_troubles(vec!["x".repeat(1_000); 7]);
         assert_eq!((shown.len(), shown[0].len()), (TROUBLES_SHOWN_MAX + 1, TROUBLE_CHARS_MAX));
         assert_eq!(shown[TROUBLES_SHOWN_MAX], "and 2 more: see the log");
-        let status = Status {
-            troubles: vec!["X: gone".to_owned()],
-            ..status(&run(), &StatusView { unknown_symbols: 3, ..view(Vec::new()) }, Duration::ZERO)
-        };
-        let text = text(&status);
-        for line in ["TROUBLE: X: gone", "TROUBLE: 3 messages about symbols that were not asked for"] {
-            assert!(text.contains(line), "{text}");
-        }
+        let view = StatusView { unknown_symbols: 3, ..view(Vec::new()) };
+        assert_eq!(unknown_symbols(&view).as_deref(), Some("3 messages about symbols that were not asked for"));
+    }
+
+    #[test]
+    fn a_recording_ahead_of_the_clock_is_told_first() {
+        let [hour, now] = [Nanos::new(3_600 * Nanos::SECOND.raw()), Nanos::SECOND];
+        let live = Run { name: "x".to_owned(), mode: Mode::Paper, data: Data::Real };
+        assert_eq!(wrong_time(&live, now, now, Nanos::ZERO), None);
+        assert!(
+            wrong_time(&live, hour, now, Nanos::ZERO).unwrap().contains("the recording ends 3599 s AHEAD OF THE CLOCK")
+        );
+        assert!(wrong_time(&live, hour, hour, hour).unwrap().contains("time is 3600 s AHEAD OF THE CLOCK"));
+        assert_eq!(wrong_time(&run(), hour, now, Nanos::ZERO), None, "a replay has its own time");
+        let said = Status { warnings: vec!["look".to_owned()], ..status(&live, &view(Vec::new()), Duration::ZERO) };
+        assert_eq!(text(&said).lines().nth(1), Some("WARNING: look"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::checker::check;
 use super::stage::stage;
 use super::*;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -113,7 +113,7 @@ async fn answers_and_refusals_are_the_golden_ones_and_fit_their_schemas() {
     let facade = stage(2, 40);
     for (tool, suffix, arguments) in calls() {
         let definition = serde_json::to_value(tool.definition()).unwrap();
-        let result = facade.call(tool, arguments.as_object().unwrap().clone(), &Principal::program()).await;
+        let result = facade.call(tool, arguments.as_object().unwrap().clone(), &Caller::program()).await;
         let structured = result.structured_content.clone().unwrap();
         assert_eq!(result.is_error == Some(true), suffix == "_refused", "{arguments}: {structured}");
         check(&definition["outputSchema"], &structured).unwrap();

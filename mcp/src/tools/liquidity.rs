@@ -116,34 +116,43 @@ pub(super) struct Fill {
 /// What taking `size` from `levels` comes to; `None` where the known levels do not hold that much, or it is less
 /// than a lot.
 pub(super) fn fill(levels: &[Level], size: Size, instrument: &Instrument) -> Option<Fill> {
-    let lot = instrument.lot.map_or(Decimal::new(1, u32::from(Qty::SCALE)), qty);
     let (mut taken, mut parts, mut count, mut worst) = (Decimal::ZERO, Decimal::ZERO, 0, None);
     let mut rest = match size {
-        Size::Qty(rest) | Size::Worth(rest) => rest,
+        Size::Qty(rest) => rest,
+        Size::Worth(worth) => lots_worth(levels, worth, instrument)?,
     };
     let is_inverse = instrument.settlement == Settlement::Inverse;
     for level in levels {
         let (at, there) = (price(level.price), qty(level.qty));
-        // What one unit takes of the rest.
-        let unit = match size {
-            Size::Qty(_) => Decimal::ONE,
-            Size::Worth(_) => unit_worth(at, instrument)?,
-        };
-        let wanted = match size {
-            Size::Qty(_) => rest,
-            Size::Worth(_) => whole_lots(rest.checked_div(unit)?, lot)?,
-        };
-        let take = wanted.min(there);
+        let take = rest.min(there);
         if take > Decimal::ZERO {
             taken += take;
             parts += if is_inverse { take.checked_div(at)? } else { at * take };
             (count, worst) = (count + 1, Some(at));
-            rest -= take * unit;
         }
-        if wanted <= there {
+        if rest <= there {
             let average = if is_inverse { taken.checked_div(parts)? } else { parts.checked_div(taken)? };
             return Some(Fill { qty: taken, average, worst: worst?, levels: count });
         }
+        rest -= take;
+    }
+    None
+}
+
+/// The whole lots that so much buys or sells. An order is in lots; a level need not be, as its orders may be older than
+/// the lot. `None` where the known levels do not hold them.
+fn lots_worth(levels: &[Level], worth: Decimal, instrument: &Instrument) -> Option<Decimal> {
+    let lot = instrument.lot.map_or(Decimal::new(1, u32::from(Qty::SCALE)), qty);
+    let (mut held, mut rest) = (Decimal::ZERO, worth);
+    for level in levels {
+        let unit = unit_worth(price(level.price), instrument)?;
+        let there = qty(level.qty);
+        let lots = whole_lots(held.checked_add(rest.checked_div(unit)?)?, lot)?;
+        if lots <= held + there {
+            return Some(lots);
+        }
+        held += there;
+        rest -= there * unit;
     }
     None
 }

@@ -76,6 +76,21 @@ fn a_worth_buys_whole_lots() {
     assert_eq!(fill(&asks, Size::Worth(decimal("100")), &Instrument { multiplier: None, ..lots }), None);
 }
 
+/// A level holds what is left of older orders: it need not be in the lots of a new one.
+#[test]
+fn an_order_is_in_lots_whatever_the_levels_hold() {
+    let asks = levels(&["100 x 0.37", "102 x 2", "103 x 0.05"]);
+    let lots = Instrument { lot: Qty::from_raw(10_000_000), ..btcusdt() };
+    // 37 for the first level; 63 at 102 are 0.617…: 0.987… in all, nine lots of 0.1.
+    let filled = fill(&asks, Size::Worth(decimal("100")), &lots).unwrap();
+    assert_eq!((filled.qty, filled.levels, filled.worst), (decimal("0.9"), 2, decimal("102")));
+    assert_eq!(filled.average, (decimal("37") + decimal("0.53") * decimal("102")) / decimal("0.9"));
+    let filled = fill(&asks, Size::Worth(decimal("38")), &lots).unwrap();
+    assert_eq!((filled.qty, filled.levels), (decimal("0.3"), 1), "what the second level could add makes no lot");
+    assert_eq!(fill(&asks, Size::Worth(decimal("246.15")), &lots).unwrap().qty, decimal("2.4"));
+    assert_eq!(fill(&asks, Size::Worth(decimal("255")), &lots), None, "2.42 are known, and 2.5 asked for");
+}
+
 #[test]
 fn an_inverse_contract_is_averaged_by_what_it_is_worth() {
     let perp = Instrument {

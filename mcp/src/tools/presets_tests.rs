@@ -1,6 +1,6 @@
 //! What OpenAlgo and Trading MCP Server have tools of their own for, as one question of ours each.
 
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::tools::ToolName;
 use crate::tools::stage::stage;
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ async fn what_others_have_tools_for_is_one_question() {
                 (ToolName::ScreenInstruments, json!({ "condition": condition, "interval": "1d" }), "matches")
             }
         };
-        let answer = facade.call(tool, arguments.as_object().unwrap().clone(), &Principal::program()).await;
+        let answer = facade.call(tool, arguments.as_object().unwrap().clone(), &Caller::program()).await;
         let structured = answer.structured_content.unwrap();
         assert_ne!(answer.is_error, Some(true), "{name}: {structured}");
         let rows = structured[table]["rows"].as_array().unwrap();

@@ -7,6 +7,8 @@ use super::get_bars::second;
 use super::schema::output_schema;
 use super::table::Table;
 use crate::bars::Named;
+use crate::caller::Caller;
+use crate::directory::Listed;
 use crate::expressions::{Compiled, Values};
 use crate::server::Facade;
 use crate::wire::{Envelope, Refusal, age_ms};
@@ -69,7 +71,7 @@ pub(super) fn definition() -> (&'static str, &'static str, Value, Value) {
     ("Screen", description, input, output_schema::<Screened>("matches"))
 }
 
-pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer, Refusal> {
+pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Caller) -> Result<Answer, Refusal> {
     arguments.only(&["condition", "interval", "of", "instruments", "rank_by", "order", "limit"])?;
     let condition = arguments.expression("condition", EXPRESSION_CHARS_MAX)?;
     let interval = arguments.interval("interval")?;
@@ -78,12 +80,17 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
         arguments.has("rank_by").then(|| arguments.expression("rank_by", EXPRESSION_CHARS_MAX)).transpose()?;
     let is_ascending = arguments.choice("order", &ORDERS)? == Some(ORDERS[1]);
     let limit = arguments.whole("limit", 1..=MATCHES_MAX, MATCHES_DEFAULT)?;
+    let read = facade.reads.begin(caller)?;
     let screen = Screen::read(facade, condition, rank_by, interval)?;
     let mut found = Found::default();
-    for part in universe.chunks(screen.compiled.instruments_max("condition")?.min(CHUNK)) {
-        let all = screen.compiled.evaluate(facade, part, Nanos::new(i64::MAX), 1).await?;
-        part.iter().zip(all).for_each(|(instrument, values)| found.take(instrument, values));
-    }
+    let screened = async {
+        for part in universe.chunks(screen.compiled.instruments_max("condition")?.min(CHUNK)) {
+            let all = screen.compiled.evaluate(facade, &read, part, Nanos::new(i64::MAX), 1).await?;
+            part.iter().zip(all).for_each(|(instrument, values)| found.take(instrument, values));
+        }
+        Ok(())
+    };
+    read.within(screened).await?;
     found.rank(screen.rank, is_ascending);
     Ok(answer(facade, &screen, interval, universe.len(), found, limit))
 }
@@ -92,8 +99,8 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments) -> Result<Answer
 fn universe(facade: &Facade, arguments: &Arguments) -> Result<Vec<Named>, Refusal> {
     let listed = facade.directory.listed();
     let markets: BTreeSet<&str> = listed.iter().filter_map(|it| Some(it.instrument.key.split_once(':')?.0)).collect();
-    let index_of = |key: &str| facade.members.of(key).and_then(|member| member.index.clone());
-    let indices: BTreeSet<String> = listed.iter().filter_map(|it| index_of(&it.instrument.key)).collect();
+    let index_of = |it: &Listed| facade.members.of(&it.instrument).and_then(|member| member.index.clone());
+    let indices: BTreeSet<String> = listed.iter().filter_map(index_of).collect();
     let known: Vec<&str> = [EVERYTHING].into_iter().chain(markets).chain(indices.iter().map(String::as_str)).collect();
     let of = arguments.choice("of", &known)?;
     if arguments.has("instruments") {
@@ -104,12 +111,12 @@ fn universe(facade: &Facade, arguments: &Arguments) -> Result<Vec<Named>, Refusa
         return arguments.instruments("instruments", 1..=LIST_MAX, &facade.directory);
     }
     let of = of.unwrap_or(EVERYTHING);
-    let is_of = |key: &str| {
+    let is_of = |it: &&Listed| {
         of == EVERYTHING
-            || key.split_once(':').is_some_and(|(market, _)| market == of)
-            || index_of(key).is_some_and(|index| index == of)
+            || it.instrument.key.split_once(':').is_some_and(|(market, _)| market == of)
+            || index_of(it).is_some_and(|index| index == of)
     };
-    let all = listed.iter().filter(|it| is_of(&it.instrument.key));
+    let all = listed.iter().filter(is_of);
     Ok(all.map(|it| (it.id, Arc::clone(&it.instrument))).collect())
 }
 

@@ -9,9 +9,10 @@ use super::get_bars::second;
 use super::schema::{instrument, output_schema};
 use super::{Answer, unavailable};
 use crate::bars::Named;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use crate::engine::QuotesView;
 use crate::expressions::Compiled;
+use crate::reads::Read;
 use crate::server::Facade;
 use crate::waits::{Handle, LEASE, NotWatched, Wait};
 use crate::wire::{Envelope, Refusal, age_ms, plain};
@@ -20,10 +21,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tidegate_core::condition::{Firing, SETTLE};
+use tidegate_core::condition::{Condition, Firing, SETTLE};
 use tidegate_core::expression::Kind;
-use tidegate_core::{INTERVALS, Interval, Nanos};
+use tidegate_core::{Family, INTERVALS, Interval, Nanos};
 use tidegate_history::expression::compared;
+use tokio::time::Instant;
 
 const WAIT_S_MAX: usize = 25;
 const WAIT_S_DEFAULT: usize = 20;
@@ -105,22 +107,19 @@ struct Recorded {
     unwatched: Option<(Nanos, Nanos)>,
 }
 
-pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Principal) -> Result<Answer, Refusal> {
+pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Caller) -> Result<Answer, Refusal> {
     arguments.only(&["instrument", "condition", "interval", "wait_s", "handle"])?;
     let patience = Duration::from_secs(arguments.whole("wait_s", 1..=WAIT_S_MAX, WAIT_S_DEFAULT)? as u64);
     let asked = read(facade, &arguments, caller)?;
-    let _place = facade.waits.call().map_err(refused)?;
+    let _place = facade.waits.call(&caller.principal).map_err(refused)?;
     if let Some(handle) = &asked.handle
-        && let Some(wait) = facade.waits.resume(caller, handle.id)
+        && let Some(wait) = facade.waits.resume(&caller.principal, handle.id)
     {
         let primed_from = handle.primed_from.map(Nanos::new);
         return waited(facade, caller, &asked, wait, patience, Recorded::default(), primed_from).await;
     }
-    let recorded = look_through(facade, &asked).await?;
-    if recorded.seen.is_some() {
-        return answer(facade, &asked, recorded, None, None).await;
-    }
-    let (condition, _) = asked.compiled.standing(facade, &asked.instrument).await?;
+    let (recorded, condition) = prepared(facade, &asked, caller).await?;
+    let Some(condition) = condition else { return answer(facade, &asked, recorded, None, None).await };
     let primed_from = condition.primed_from().first().copied().flatten();
     if condition.is_true() {
         let values = condition.values().to_vec();
@@ -128,7 +127,7 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Princip
         let seen = Some(Seen { at, values, by: "bars", is_incomplete: false });
         return answer(facade, &asked, Recorded { seen, ..recorded }, primed_from, None).await;
     }
-    let (wait, _) = facade.waits.attach(caller, condition).await.map_err(refused)?;
+    let (wait, _) = facade.waits.attach(&caller.principal, condition).await.map_err(refused)?;
     waited(facade, caller, &asked, wait, patience, recorded, primed_from).await
 }
 
@@ -136,13 +135,14 @@ pub(super) async fn call(facade: &Facade, arguments: Arguments, caller: &Princip
 ///
 /// # Errors
 /// The refusal that `wait_for` would give.
-pub(crate) async fn watched_condition(facade: &Facade, asked: JsonObject, caller: &Principal) -> Result<Wait, Refusal> {
+pub(crate) async fn watched_condition(facade: &Facade, asked: JsonObject, caller: &Caller) -> Result<Wait, Refusal> {
     let asked = read(facade, &Arguments::new(asked), caller)?;
-    let (condition, _) = asked.compiled.standing(facade, &asked.instrument).await?;
-    facade.waits.attach(caller, condition).await.map(|(wait, _)| wait).map_err(refused)
+    let read = facade.reads.begin(caller)?;
+    let (condition, _) = read.within(asked.compiled.standing(facade, &read, &asked.instrument)).await?;
+    facade.waits.attach(&caller.principal, condition).await.map(|(wait, _)| wait).map_err(refused)
 }
 
-fn read(facade: &Facade, arguments: &Arguments, caller: &Principal) -> Result<Asked, Refusal> {
+fn read(facade: &Facade, arguments: &Arguments, caller: &Caller) -> Result<Asked, Refusal> {
     let instrument = arguments.instrument("instrument", &facade.directory)?;
     let condition = arguments.expression("condition", EXPRESSION_CHARS_MAX)?.to_owned();
     let interval = arguments.interval("interval")?;
@@ -154,17 +154,31 @@ fn read(facade: &Facade, arguments: &Arguments, caller: &Principal) -> Result<As
     compiled.instruments_max("condition")?;
     let mut asked = Asked { instrument, condition, interval, compiled, texts, handle: None };
     let scope = asked.scope();
-    let open = |sealed: &str| facade.waits.open(sealed, caller, &scope.each_ref().map(|part| &**part));
+    let open = |sealed: &str| facade.waits.open(sealed, &caller.principal, &scope.each_ref().map(|part| &**part));
     asked.handle = arguments.opaque("handle", "wrong_handle", open)?;
     Ok(asked)
 }
 
+/// What the recorded bars say since the last answer, and where that is not that it is true, the condition to be watched.
+async fn prepared(facade: &Facade, asked: &Asked, caller: &Caller) -> Result<(Recorded, Option<Condition>), Refusal> {
+    let read = facade.reads.begin(caller)?;
+    let prepared = async {
+        let recorded = look_through(facade, &read, asked).await?;
+        if recorded.seen.is_some() {
+            return Ok((recorded, None));
+        }
+        let (condition, _) = asked.compiled.standing(facade, &read, &asked.instrument).await?;
+        Ok((recorded, Some(condition)))
+    };
+    read.within(prepared).await
+}
+
 /// What the recorded bars say since the last answer, where there was one.
-async fn look_through(facade: &Facade, asked: &Asked) -> Result<Recorded, Refusal> {
+async fn look_through(facade: &Facade, read: &Read<'_>, asked: &Asked) -> Result<Recorded, Refusal> {
     let Some(handle) = &asked.handle else { return Ok(Recorded::default()) };
     let (since, span) = (Nanos::new(handle.until), asked.interval.span);
     let instruments = std::slice::from_ref(&asked.instrument);
-    let all = asked.compiled.evaluate(facade, instruments, Nanos::new(i64::MAX), LOOKED_THROUGH_MAX).await?;
+    let all = asked.compiled.evaluate(facade, read, instruments, Nanos::new(i64::MAX), LOOKED_THROUGH_MAX).await?;
     let Some(values) = all.into_iter().next() else { return Ok(Recorded::default()) };
     let now = values.view.stamp.as_of;
     if asked.compiled.is_live {
@@ -188,13 +202,14 @@ async fn look_through(facade: &Facade, asked: &Asked) -> Result<Recorded, Refusa
 /// Waits, and answers.
 async fn waited(
     facade: &Facade,
-    caller: &Principal,
+    caller: &Caller,
     asked: &Asked,
     mut wait: Wait,
     patience: Duration,
     recorded: Recorded,
     primed_from: Option<Nanos>,
 ) -> Result<Answer, Refusal> {
+    let patience = patience.min(caller.deadline.saturating_duration_since(Instant::now()));
     if let Some(firing) = wait.fired(patience).await {
         wait.end();
         let Firing { moment, values, is_incomplete, .. } = firing;
@@ -205,7 +220,7 @@ async fn waited(
     // A bar that has just ended may not have been taken yet.
     let until = quotes.stamp.as_of.since(SETTLE).since(SETTLE);
     let handle = Handle { id: wait.id(), until: until.raw(), primed_from: primed_from.map(Nanos::raw) };
-    let sealed = facade.waits.seal(&handle, caller, &asked.scope().each_ref().map(|part| &**part));
+    let sealed = facade.waits.seal(&handle, &caller.principal, &asked.scope().each_ref().map(|part| &**part));
     answer(facade, asked, recorded, primed_from, Some(sealed)).await
 }
 
@@ -239,7 +254,7 @@ async fn answer(
     let quotes = quotes(facade, asked).await?;
     let quote = quotes.quotes.first();
     let envelope = Envelope {
-        age_ms: age_ms(quotes.stamp.as_of, quote.and_then(|quote| quote.last_event)),
+        age_ms: age_ms(quotes.stamp.as_of, quote.and_then(|quote| quote.event_of(Family::Trades))),
         feed_state: quote.map(|quote| quote.trades.into()),
         ..Envelope::at(&facade.run, &quotes.stamp)
     };

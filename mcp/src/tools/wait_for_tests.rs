@@ -4,7 +4,7 @@ use crate::tools::stage::stage;
 use rmcp::model::CallToolResult;
 
 async fn ask(facade: &Facade, arguments: Value) -> CallToolResult {
-    facade.call(ToolName::WaitFor, arguments.as_object().unwrap().clone(), &Principal::program()).await
+    facade.call(ToolName::WaitFor, arguments.as_object().unwrap().clone(), &Caller::program()).await
 }
 
 fn said(result: &CallToolResult) -> &Value {

@@ -4,7 +4,7 @@
 use super::checker;
 use super::stage::stage;
 use super::*;
-use crate::data_folder::clients::Principal;
+use crate::caller::Caller;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -188,10 +188,15 @@ fn is_wrong(call: &Wrong, facade: &Facade) -> bool {
         "market" => value.as_str().is_some_and(|market| !keys.iter().any(|key| key.starts_with(&format!("{market}:")))),
         "source" => value.as_str().is_some_and(|source| !["BINANCE", "SIM"].contains(&source)),
         // None of those made here was given by an answer.
-        "cursor" | "handle" => true,
+        "cursor" | "handle" => !value.is_null(),
         _ => false,
     });
-    names_nothing || checker::check(&schema.whole, &Value::Object(call.arguments.clone())).is_err()
+    // Null for what may be left out is as left out.
+    let mut given = call.arguments.clone();
+    given.retain(|name, value| {
+        !value.is_null() || !schema.properties.contains_key(name) || schema.required.contains(name)
+    });
+    names_nothing || checker::check(&schema.whole, &Value::Object(given)).is_err()
 }
 
 /// Does what a refusal says, and nothing else.
@@ -237,7 +242,7 @@ async fn a_wrong_call_names_its_field_and_its_hint_leads_to_an_answer() {
         }
         made += 1;
         let shown = || format!("{} {:.300}", call.tool.name(), Value::Object(call.arguments.clone()).to_string());
-        let refused = facade.call(call.tool, call.arguments.clone(), &Principal::program()).await;
+        let refused = facade.call(call.tool, call.arguments.clone(), &Caller::program()).await;
         let refusal = refused.structured_content.clone().unwrap();
         assert_eq!(refused.is_error, Some(true), "{}: {refusal}", shown());
         for field in ["mode", "data", "as_of", "seq", "code", "message", "field", "allowed"] {
@@ -247,7 +252,7 @@ async fn a_wrong_call_names_its_field_and_its_hint_leads_to_an_answer() {
         assert!(text.contains(refusal["field"].as_str().unwrap()) && text.len() < 2_000, "{text}");
         // A misspelt name of a required argument was one fault of two kinds; one hint heals both.
         let arguments = follow(&call, &refusal);
-        let followed = facade.call(call.tool, arguments.clone(), &Principal::program()).await;
+        let followed = facade.call(call.tool, arguments.clone(), &Caller::program()).await;
         assert_ne!(
             followed.is_error,
             Some(true),
@@ -273,7 +278,7 @@ async fn examples_of_every_argument_are_right() {
         let schema = Schema::of(tool);
         for name in schema.properties.keys() {
             let arguments = schema.right(Some(name));
-            let answer = facade.call(tool, arguments, &Principal::program()).await;
+            let answer = facade.call(tool, arguments, &Caller::program()).await;
             assert_ne!(answer.is_error, Some(true), "{} {name}: {answer:?}", tool.name());
         }
     }

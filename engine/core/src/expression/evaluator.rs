@@ -8,6 +8,9 @@ use crate::indicator::{INPUTS_MAX, Indicator};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// Steps between two looks at whether a run is still wanted: milliseconds.
+pub const STEPS_UNASKED: usize = 50_000;
+
 /// A program with what it has seen.
 ///
 /// Bars that close at one moment are put in, [`Evaluator::close`], and then all that depends on them is worked out once,
@@ -160,14 +163,26 @@ impl Evaluator {
 
     /// Goes along bars of each series, oldest first, and shows itself after each bar of the base. A bar counts from the
     /// moment of its end; what ends at one moment counts at once.
-    pub fn run(&mut self, bars: &[&[Bar]], mut show: impl FnMut(&Bar, &Evaluator)) {
+    pub fn run(&mut self, bars: &[&[Bar]], show: impl FnMut(&Bar, &Evaluator)) {
+        self.run_while(bars, || true, show);
+    }
+
+    /// As [`Evaluator::run`], as long as `goes_on` says so: it is asked every [`STEPS_UNASKED`] steps or so. False where
+    /// that ended it.
+    pub fn run_while(
+        &mut self,
+        bars: &[&[Bar]],
+        mut goes_on: impl FnMut() -> bool,
+        mut show: impl FnMut(&Bar, &Evaluator),
+    ) -> bool {
         let program = Arc::clone(&self.program);
         let mut next = vec![0; bars.len()];
+        let mut steps = 0;
         loop {
             let end = |series: usize, bar: &Bar| bar.start.plus(program.series()[series].interval.span);
             let waiting =
                 bars.iter().enumerate().filter_map(|(series, bars)| Some(end(series, bars.get(next[series])?)));
-            let Some(now) = waiting.min() else { return };
+            let Some(now) = waiting.min() else { return true };
             let mut of_base = None;
             for (series, bars) in bars.iter().enumerate() {
                 if let Some(bar) = bars.get(next[series]).filter(|bar| end(series, bar) == now) {
@@ -179,6 +194,13 @@ impl Evaluator {
             self.evaluate();
             if let Some(bar) = of_base {
                 show(bar, self);
+            }
+            steps += program.len() + bars.len();
+            if steps >= STEPS_UNASKED {
+                steps = 0;
+                if !goes_on() {
+                    return false;
+                }
             }
         }
     }

@@ -1,19 +1,21 @@
 //! Which files make up the store: one small file, replaced as a whole, so that every change of many files is one.
 
 use crate::ParquetStoreError;
+use crate::files;
 use crate::parquet_file::io_error;
 use crate::projection::{EVENTS, date, day_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tidegate_core::Nanos;
 
 /// Name of the file.
 const NAME: &str = "catalogue.json";
-/// Version of its layout.
-const VERSION: u32 = 1;
+/// Version of its layout. Version 1, which bears no sum, is read too.
+const VERSION: u32 = 2;
+/// The sum as long as it is not known.
+const NO_SUM: &str = "00000000";
 /// The folder of what is not yet sorted by symbol and day.
 pub(crate) const RECENT: &str = "recent";
 /// The folder of the `bars` table.
@@ -24,6 +26,9 @@ pub(crate) const BARS: &str = "bars";
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     version: u32,
+    /// CRC32C of the file with these eight digits as zeros.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sum: Option<String>,
     /// The last input whose row is in a file.
     pub(crate) last_seq: u64,
     /// The tape's segments that begin before this input are in the store as a whole.
@@ -82,6 +87,7 @@ impl Default for Catalogue {
     fn default() -> Catalogue {
         Catalogue {
             version: VERSION,
+            sum: None,
             last_seq: 0,
             next_segment: 0,
             parts: Vec::new(),
@@ -93,41 +99,61 @@ impl Default for Catalogue {
 }
 
 impl Catalogue {
+    /// Where that of a folder is.
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(NAME)
+    }
+
     /// The catalogue of a folder; an empty one where there is none.
     pub fn read(folder: &Path) -> Result<Catalogue, ParquetStoreError> {
-        let path = folder.join(NAME);
-        let text = match fs::read(&path) {
+        let path = Catalogue::path(folder);
+        let text = match files::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Catalogue::default()),
             read => read.map_err(io_error(&path))?,
         };
+        let damaged = |why: String| Err(ParquetStoreError::Catalogue(path.clone(), why));
         match serde_json::from_slice::<Catalogue>(&text) {
-            Ok(catalogue) if catalogue.version == VERSION => Ok(catalogue),
-            Ok(Catalogue { version, .. }) => {
-                Err(ParquetStoreError::Catalogue(path, format!("version {version} is unknown to this program")))
+            Ok(Catalogue { version, .. }) if !(1..=VERSION).contains(&version) => {
+                damaged(format!("version {version} is unknown to this program"))
             }
-            Err(error) => Err(ParquetStoreError::Catalogue(path, error.to_string())),
+            Ok(catalogue) if !catalogue.is_as_written(&text) => {
+                damaged("its sum does not hold: it was changed after it was written".to_owned())
+            }
+            Ok(catalogue) => Ok(catalogue),
+            Err(error) => damaged(error.to_string()),
         }
+    }
+
+    /// True where `text`, which it was read from, has its sum.
+    fn is_as_written(&self, text: &[u8]) -> bool {
+        self.sum.as_ref().map_or(self.version == 1, |sum| self.version > 1 && holds(text, sum))
     }
 
     /// Replaces the catalogue of a folder.
     pub fn write(&self, folder: &Path) -> Result<(), ParquetStoreError> {
-        let (path, new) = (folder.join(NAME), folder.join(format!("{NAME}.new")));
-        let text =
-            serde_json::to_vec(self).map_err(|error| ParquetStoreError::Catalogue(path.clone(), error.to_string()))?;
-        let write = || {
-            let mut file = File::create(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(io_error(&path))
+        let path = Catalogue::path(folder);
+        let catalogue = Catalogue { version: VERSION, sum: Some(NO_SUM.to_owned()), ..self.clone() };
+        let text = serde_json::to_string(&catalogue)
+            .map_err(|error| ParquetStoreError::Catalogue(path.clone(), error.to_string()))?;
+        let sum = format!("{:08x}", crc32c::crc32c(text.as_bytes()));
+        let text = text.replacen(&field(NO_SUM), &field(&sum), 1);
+        files::replace(&path, text.as_bytes()).map_err(io_error(&path))
     }
 
     /// Rows of events in files.
     pub fn rows(&self) -> u64 {
         self.parts.iter().map(|part| part.rows).chain(self.days.iter().map(|day| day.rows)).sum()
     }
+}
+
+fn field(sum: &str) -> String {
+    format!("\"sum\":\"{sum}\"")
+}
+
+/// True where `sum` is that of the catalogue `text`.
+fn holds(text: &[u8], sum: &str) -> bool {
+    let text = String::from_utf8_lossy(text).replacen(&field(sum), &field(NO_SUM), 1);
+    format!("{:08x}", crc32c::crc32c(text.as_bytes())) == sum
 }
 
 impl Part {

@@ -60,11 +60,12 @@ impl Follower {
         sizes: Sizes,
     ) -> Result<Follower, ParquetStoreError> {
         let (stop, stopped) = bounded(1);
+        store.must_have_list(tape)?;
         let librarian = Librarian::new(store.clone(), sizes.merged_at_once)?;
         let (tasks, given) = bounded(TASKS_MAX);
         let failed = crate::parquet_file::io_error(tape);
         let next_segment = store.view().catalogue.next_segment;
-        let reader = TapeReader::follow(tape, next_segment);
+        let reader = TapeReader::follow(tape, next_segment).behind(store.view().catalogue.last_seq);
         let told = store.clone();
         let thread = std::thread::Builder::new().name("follower".to_owned()).spawn(move || {
             let at_work = std::thread::Builder::new().name("librarian".to_owned());
@@ -118,7 +119,8 @@ fn in_full(error: &ParquetStoreError) -> String {
 
 /// Reads what has been written to `tape` and is not in the files of `store`, into memory alone.
 pub(super) fn read_tail(store: &Store, tape: &Path, bounds: Bounds) -> Result<(), ParquetStoreError> {
-    let reader = TapeReader::follow(tape, store.view().catalogue.next_segment);
+    let catalogue = Arc::clone(&store.view().catalogue);
+    let reader = TapeReader::follow(tape, catalogue.next_segment).behind(catalogue.last_seq);
     let mut following = Following::new(store.clone(), reader, bounds, UNSTORED_ROWS_MAX, None);
     following.catch_up()?;
     following.show()

@@ -1,16 +1,16 @@
 //! The thread that puts rows into files: recent ones as they come, and days once they are over.
 
 use super::bar_rows::{self, BarRows, bars, name};
-use super::catalogue::{Day, Part, SegmentBars};
-use super::sorted::{SymbolColumn, merge, write_sorted};
+use super::catalogue::{Day, Part, RECENT, SegmentBars};
+use super::sorted::{SymbolColumn, merge, sort};
 use super::{Store, unnamed};
 use crate::ParquetStoreError;
 use crate::columns;
+use crate::files;
 use crate::parquet_file::{NewFile, io_error};
 use arrow::array::RecordBatch;
 use crossbeam::channel::Receiver;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use tidegate_core::{Bar, Nanos};
 /// A file that is no longer part of the store is removed after this: a query that began before may read it yet.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
-const EVENT_SYMBOL: SymbolColumn = SymbolColumn(4);
+pub(crate) const EVENT_SYMBOL: SymbolColumn = SymbolColumn(4);
 const BAR_SYMBOL: SymbolColumn = SymbolColumn(1);
 
 /// What the librarian is told.
@@ -40,10 +40,11 @@ pub(super) struct Librarian {
 }
 
 impl Librarian {
-    /// A librarian; what a killed one left is removed.
+    /// A librarian; what a killed one left is removed. From here on there is a list, so that one that is gone is missed.
     pub fn new(store: Store, merged_at_once: usize) -> Result<Librarian, ParquetStoreError> {
-        for path in unnamed(store.folder(), &store.view().catalogue)? {
-            fs::remove_file(&path).map_err(io_error(&path))?;
+        store.change(|_| {}, |_| {})?;
+        for path in unnamed(store.folder(), &store.view().catalogue)?.into_iter().filter(|path| !path.is_dir()) {
+            files::remove(&path).map_err(io_error(&path))?;
         }
         Ok(Librarian { store, merged_at_once, removed: Vec::new() })
     }
@@ -63,7 +64,7 @@ impl Librarian {
 
     fn add_part(&mut self, part: Part, rows: &Arc<Vec<RecordBatch>>) -> Result<(), ParquetStoreError> {
         let mut file = NewFile::create(part.path(self.store.folder()), columns::schema(), &columns::ORDER)?;
-        write_sorted(rows, EVENT_SYMBOL, &mut file)?;
+        sort(rows, EVENT_SYMBOL, |_, rows| file.write(&rows))?;
         file.publish(|_| Ok(()))?;
         let day = part.day;
         let add = |catalogue: &mut super::Catalogue| {
@@ -90,7 +91,7 @@ impl Librarian {
         let merged = Part { first: first.first, last: last.last, rows, day };
         let paths: Vec<PathBuf> = small.iter().map(|part| part.path(&folder)).collect();
         let mut file = NewFile::create(merged.path(&folder), columns::schema(), &columns::ORDER)?;
-        merge(&paths, EVENT_SYMBOL, |_, rows| file.write(&rows))?;
+        merge(&paths, EVENT_SYMBOL, &folder.join(RECENT), |_, rows| file.write(&rows))?;
         file.publish(|_| Ok(()))?;
         let replace = |catalogue: &mut super::Catalogue| {
             let within = |part: &Part| part.first >= merged.first && part.last <= merged.last;
@@ -160,7 +161,7 @@ impl Librarian {
         let folder = self.store.folder();
         let mut symbols: Vec<String> = Vec::new();
         let mut open: Option<NewFile> = None;
-        merge(parts, EVENT_SYMBOL, |symbol, rows| {
+        merge(parts, EVENT_SYMBOL, &folder.join(RECENT), |symbol, rows| {
             if symbols.last().is_none_or(|last| last != symbol) {
                 publish(open.take())?;
                 symbols.push(symbol.to_owned());
@@ -192,7 +193,7 @@ impl Librarian {
             }
             Ok::<(), ParquetStoreError>(())
         };
-        merge(segments, BAR_SYMBOL, |symbol, rows| {
+        merge(segments, BAR_SYMBOL, &folder.join(RECENT), |symbol, rows| {
             if !stages.contains_key(symbol) {
                 end(&mut stages)?;
             }
@@ -211,7 +212,7 @@ impl Librarian {
     fn remove_old(&mut self) {
         self.removed.retain(|(since, path)| {
             let is_kept = since.elapsed() < KEPT_FOR;
-            if !is_kept && let Err(error) = fs::remove_file(path) {
+            if !is_kept && let Err(error) = files::remove(path) {
                 tracing::warn!("{}: {error}", path.display());
             }
             is_kept
@@ -247,3 +248,7 @@ impl Stages {
         rows.finish()
     }
 }
+
+#[cfg(test)]
+#[path = "librarian_tests.rs"]
+mod tests;

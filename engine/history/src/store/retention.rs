@@ -3,9 +3,10 @@
 use super::catalogue::Day;
 use super::{BARS, EVENTS, RECENT, Store};
 use crate::ParquetStoreError;
+use crate::files;
 use crate::parquet_file::io_error;
 use crate::projection::DAY;
-use crate::tape::{HOUR, first_seq, segment_hour, segments};
+use crate::tape::{HOUR, begins, first_seq, segment_hour, segments};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,17 +43,27 @@ impl Store {
     pub fn retain(&self, tape: &Path, rules: &Retention, now: Nanos) -> Result<Retained, ParquetStoreError> {
         let mut retained = Retained { bytes: bytes_in(tape)? + bytes_in(self.folder())?, ..Retained::default() };
         let next_segment = self.view().catalogue.next_segment;
-        let mut stored = segments(tape).unwrap_or_default();
+        let all = segments(tape).unwrap_or_default();
+        let mut stored = all.clone();
         stored.pop();
         stored.retain(|segment| first_seq(segment).is_some_and(|first| first < next_segment));
-        for segment in stored {
-            let ended = segment_hour(&segment).map(|hour| hour.plus(HOUR));
+        let mut bytes = retained.bytes;
+        let is_given_up = |segment: &&PathBuf| {
+            let ended = segment_hour(segment).map(|hour| hour.plus(HOUR));
             let is_old = rules.tape.is_some_and(|keep| ended.is_some_and(|ended| ended.plus(keep) <= now));
-            if !is_old && retained.bytes <= rules.bytes_max {
-                break;
-            }
-            retained.bytes -= remove(&segment)?.min(retained.bytes);
-            retained.segments += 1;
+            let is_too_much = bytes > rules.bytes_max;
+            bytes = bytes.saturating_sub(segment.metadata().map_or(0, |file| file.len()));
+            is_old || is_too_much
+        };
+        retained.segments = stored.iter().take_while(is_given_up).count();
+        // Said before, so that what is missing then was not lost.
+        if retained.segments > 0
+            && let Some(next) = all.get(retained.segments)
+        {
+            begins::write(tape, next)?;
+        }
+        for segment in stored.iter().take(retained.segments) {
+            retained.bytes -= remove(segment)?.min(retained.bytes);
         }
         let catalogue = Arc::clone(&self.view().catalogue);
         for day in &catalogue.days {
@@ -86,7 +97,7 @@ impl Store {
 
 fn remove(path: &Path) -> Result<u64, ParquetStoreError> {
     let bytes = path.metadata().map_err(io_error(path))?.len();
-    fs::remove_file(path).map_err(io_error(path))?;
+    files::remove(path).map_err(io_error(path))?;
     Ok(bytes)
 }
 

@@ -1,5 +1,6 @@
 //! A table whose rows are partly in files and partly in memory, each once.
 
+use crate::sum;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -12,8 +13,9 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_core::Nanos;
 use url::Url;
 
@@ -35,6 +37,23 @@ pub(crate) struct StoreTable {
     pub schema: SchemaRef,
     pub files: Vec<StoredFile>,
     pub batches: Vec<RecordBatch>,
+    pub checked: Arc<Checked>,
+}
+
+/// Files that were found to be as they were written.
+#[derive(Debug, Default)]
+pub(crate) struct Checked(Mutex<BTreeSet<PathBuf>>);
+
+impl Checked {
+    /// Reads a file once, before its rows are believed.
+    fn check(&self, path: &Path) -> Result<()> {
+        let checked = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !checked().contains(path) {
+            sum::check(path).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            checked().insert(path.to_owned());
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -60,7 +79,7 @@ impl TableProvider for StoreTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let wanted = Wanted::of(filters);
         let files = self.files.iter().filter(|file| wanted.may_be_in(file));
-        let urls = files.map(url).collect::<Result<Vec<_>>>()?;
+        let urls = files.map(|file| self.url(file)).collect::<Result<Vec<_>>>()?;
         let memory: Arc<dyn ExecutionPlan> =
             MemorySourceConfig::try_new_exec(std::slice::from_ref(&self.batches), self.schema(), projection.cloned())?;
         if urls.is_empty() {
@@ -75,15 +94,18 @@ impl TableProvider for StoreTable {
     }
 }
 
-fn url(file: &StoredFile) -> Result<ListingTableUrl> {
-    // A listing would leave it out, and its rows with it, without a word.
-    if !file.path.exists() {
-        return Err(DataFusionError::Execution(format!("{} is missing: its rows would be", file.path.display())));
+impl StoreTable {
+    fn url(&self, file: &StoredFile) -> Result<ListingTableUrl> {
+        // A listing would leave it out, and its rows with it, without a word.
+        if !file.path.exists() {
+            return Err(DataFusionError::Execution(format!("{} is missing: its rows would be", file.path.display())));
+        }
+        self.checked.check(&file.path)?;
+        // As a URL: in a path, brackets and question marks would be a pattern.
+        let url = Url::from_file_path(&file.path)
+            .map_err(|()| DataFusionError::Configuration(format!("{} is no usable path", file.path.display())))?;
+        ListingTableUrl::parse(url)
     }
-    // As a URL: in a path, brackets and question marks would be a pattern.
-    let url = Url::from_file_path(&file.path)
-        .map_err(|()| DataFusionError::Configuration(format!("{} is no usable path", file.path.display())))?;
-    ListingTableUrl::parse(url)
 }
 
 /// What the filters of a query let through, as far as files differ by it.

@@ -1,13 +1,15 @@
 //! A tape read back, input by input.
 
-use super::segment::{Block, PREAMBLE_BYTES, SegmentError, SegmentReader};
+use super::recovery::is_lost_end;
+use super::segment::{Block, SegmentError, SegmentReader};
 use super::{TapeError, first_seq, segments};
+use crate::files;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tidegate_core::frame::take_frame;
+use tidegate_core::frame::{RESTART_STRIDE, take_frame};
 use tidegate_core::{Engine, Frame, Input, Instrument, InstrumentId, Nanos, Observer};
 
 /// A followed segment that is not closed is taken for dead when there is a later one, which is looked for this often.
@@ -20,10 +22,19 @@ pub struct TapeReader {
     bytes: Vec<u8>,
     at: usize,
     next_seq: u64,
-    /// The last input that was read, or that came before the tape.
+    /// The last input that was read, or that came before the tape, and its time where it was read.
     last: Option<u64>,
+    last_ts: Option<Nanos>,
+    /// The input that the current segment's head stands before, where that does not follow and no input has come yet.
+    jump: Option<Jump>,
+    /// The last input of the tables that the tape is read behind.
+    tables: Option<u64>,
+    is_folder: bool,
     /// The segment's head does not simply continue what was read before.
     is_head_news: bool,
+    /// Heads that simply continue are told too.
+    tells_heads: bool,
+    left_out: Option<LeftOut>,
     progress: Box<dyn FnMut(u64) + Send>,
     /// The folder that is still being recorded to, and the last segment of it that was begun.
     followed: Option<Followed>,
@@ -34,6 +45,23 @@ struct Followed {
     /// The last segment that was found, by its first input.
     last: Option<u64>,
     looked: Instant,
+}
+
+/// The end of a last segment that is not read.
+pub(super) struct LeftOut {
+    pub path: PathBuf,
+    /// Where it begins.
+    pub at: u64,
+    /// It is the first part of a block, as a kill leaves it.
+    pub is_torn: bool,
+}
+
+/// A head that stands further on than the last input.
+struct Jump {
+    path: PathBuf,
+    next_seq: u64,
+    /// Its tape time; an empty state has none.
+    ts: Option<Nanos>,
 }
 
 struct Segment {
@@ -77,6 +105,11 @@ impl Head {
         self.is_first
     }
 
+    /// True where it stands behind input `seq`.
+    pub(super) fn follows(&self, seq: u64) -> bool {
+        self.next_seq == seq + 1
+    }
+
     /// The instruments it knows; frames that cannot be read are left to [`Head::restore`].
     pub fn instruments(&self) -> impl Iterator<Item = (InstrumentId, Instrument)> {
         self.frames().filter_map(|frame| match frame.input() {
@@ -108,7 +141,9 @@ impl TapeReader {
     /// # Errors
     /// [`TapeError`] where there is nothing to read.
     pub fn open(path: &Path, progress: impl FnMut(u64) + Send + 'static) -> Result<TapeReader, TapeError> {
-        Ok(TapeReader::new(segments(path)?.into(), Box::new(progress), None))
+        let mut reader = TapeReader::new(segments(path)?.into(), Box::new(progress), None);
+        reader.is_folder = path.is_dir();
+        Ok(reader)
     }
 
     fn new(waiting: VecDeque<PathBuf>, progress: Box<dyn FnMut(u64) + Send>, followed: Option<Followed>) -> TapeReader {
@@ -119,10 +154,28 @@ impl TapeReader {
             at: 0,
             next_seq: 0,
             last: None,
+            last_ts: None,
+            jump: None,
+            tables: None,
+            is_folder: true,
             is_head_news: false,
+            tells_heads: false,
+            left_out: None,
             progress,
             followed,
         }
+    }
+
+    /// Reads these segments of a folder, and tells every head.
+    pub(super) fn of(segments: VecDeque<PathBuf>) -> TapeReader {
+        let mut reader = TapeReader::new(segments, Box::new(|_| {}), None);
+        reader.tells_heads = true;
+        reader
+    }
+
+    /// The end that was left out, as it was never synced.
+    pub(super) fn left_out(&self) -> Option<&LeftOut> {
+        self.left_out.as_ref()
     }
 
     /// Reads a folder while it is recorded to, from the segment that begins with input `from` or the next there is.
@@ -131,6 +184,13 @@ impl TapeReader {
     pub fn follow(folder: &Path, from: u64) -> TapeReader {
         let followed = Followed { folder: folder.to_owned(), last: from.checked_sub(1), looked: Instant::now() };
         TapeReader::new(VecDeque::new(), Box::new(|_| {}), Some(followed))
+    }
+
+    /// Says that inputs up to `stored` are in tables already: what lies between them and the tape must be accounted for.
+    #[must_use]
+    pub fn behind(mut self, stored: u64) -> TapeReader {
+        self.tables = Some(stored).filter(|&stored| stored > 0);
+        self
     }
 
     /// The first input of the segment that is being read.
@@ -172,7 +232,7 @@ impl TapeReader {
     /// [`TapeError`] where the first segment cannot be read.
     pub fn begins_empty(&self) -> Result<bool, TapeError> {
         let Some(path) = self.waiting.front() else { return Ok(true) };
-        let file = File::open(path).map_err(TapeError::io(path))?;
+        let file = files::open(path).map_err(TapeError::io(path))?;
         let head = SegmentReader::new(BufReader::new(file))
             .and_then(|mut reader| Ok(reader.next_block()?.is_none_or(|(_, frames)| frames.is_empty())));
         head.map_err(|source| TapeError::Segment { path: path.clone(), source })
@@ -199,14 +259,17 @@ impl TapeReader {
     pub fn read_next(&mut self) -> Result<Option<Step>, TapeError> {
         while self.at >= self.bytes.len() {
             match self.next_block()? {
-                None => return Ok(None),
+                None if self.followed.is_some() => return Ok(None),
+                None => {
+                    self.pass_start_without_inputs()?;
+                    return Ok(None);
+                }
                 Some(Block::Head { next_seq, is_first }) => {
                     let bytes = std::mem::take(&mut self.bytes);
                     if is_first {
-                        self.is_head_news = self.last.is_none_or(|last| next_seq != last + 1);
-                        self.last.get_or_insert(next_seq.saturating_sub(1));
+                        self.begin_segment(next_seq, take_frame(0, &mut &bytes[..]).map(|frame| frame.ts))?;
                     }
-                    if self.is_head_news {
+                    if self.is_head_news || self.tells_heads {
                         return Ok(Some(Step::Head(Head { path: self.path(), next_seq, is_first, bytes })));
                     }
                 }
@@ -220,6 +283,7 @@ impl TapeReader {
         let input = frame.input().map_err(|source| TapeError::Frame { path: self.path(), seq, source })?;
         self.at = self.bytes.len() - rest.len();
         self.check_order(seq, &input)?;
+        self.last_ts = Some(ts);
         self.next_seq += 1;
         Ok(Some(Step::Input(Recorded { seq, ts, input })))
     }
@@ -261,10 +325,46 @@ impl TapeReader {
         self.open.as_ref().map_or_else(PathBuf::new, |segment| segment.path.clone())
     }
 
+    /// A segment's head stands before the input `next_seq`, at tape time `ts` where that can be told.
+    fn begin_segment(&mut self, next_seq: u64, ts: Option<Nanos>) -> Result<(), TapeError> {
+        let path = self.path();
+        if self.is_folder && first_seq(&path) != Some(next_seq) {
+            return Err(TapeError::Name { path, holds: next_seq });
+        }
+        self.pass_start_without_inputs()?;
+        let before = next_seq.saturating_sub(1);
+        let follows = self.last == Some(before);
+        self.is_head_news = !follows;
+        // What tables hold further on than the segment begins is read a second time.
+        let last = *self.last.get_or_insert(self.tables.map_or(before, |stored| stored.min(before)));
+        self.jump = (last != before).then_some(Jump { path, next_seq, ts });
+        Ok(())
+    }
+
+    /// A start that was killed before its first input may have left a state and nothing else (in recordings of earlier
+    /// versions, which wrote the restart's gap later), and the next restart's gap begins there. Nothing is missing: the
+    /// state is that of the input before, far below.
+    fn pass_start_without_inputs(&mut self) -> Result<(), TapeError> {
+        let (Some(Jump { path, next_seq, ts }), Some(after)) = (self.jump.take(), self.last) else { return Ok(()) };
+        let is_same_moment = ts.is_none() || self.last_ts.is_none() || ts == self.last_ts;
+        if next_seq <= after.saturating_add(RESTART_STRIDE) || !is_same_moment {
+            return Err(TapeError::Hole { path, after, got: next_seq });
+        }
+        self.last = Some(next_seq - 1);
+        Ok(())
+    }
+
     /// Numbers follow without a hole, or after one that a restart's gap accounts for.
     fn check_order(&mut self, seq: u64, input: &Input) -> Result<(), TapeError> {
+        self.jump = None;
+        let is_first_read = self.last_ts.is_none();
         let after = self.last.replace(seq).unwrap_or(0);
-        let is_accounted = matches!(input, Input::Gap(gap) if gap.id.is_none() && gap.from == after + 1);
+        let is_accounted = match input {
+            // A tape that was shortened by hand goes on behind its tables.
+            Input::Gap(gap) if gap.id.is_none() && is_first_read && self.tables.is_some() => gap.from <= after + 1,
+            Input::Gap(gap) => gap.id.is_none() && gap.from == after + 1,
+            _ => false,
+        };
         if seq == after + 1 || (seq > after && is_accounted) {
             return Ok(());
         }
@@ -284,51 +384,66 @@ impl TapeReader {
                     self.look_for_segments()?;
                 }
                 let Some(path) = self.waiting.pop_front() else { return Ok(None) };
-                let file = File::open(&path).map_err(TapeError::io(&path))?;
+                let file = files::open(&path).map_err(TapeError::io(&path))?;
                 let reader = SegmentReader::new(BufReader::with_capacity(1 << 20, file))
                     .map_err(|source| TapeError::Segment { path: path.clone(), source })?;
                 self.open = Some(Segment { path, reader });
             }
-            let is_followed = self.followed.is_some() && self.waiting.is_empty();
-            let has_looked = self.followed.as_ref().is_some_and(|followed| followed.looked.elapsed() < LOOK_EVERY);
-            let Some(Segment { path, reader }) = &mut self.open else { continue };
+            let Some(Segment { reader, .. }) = &mut self.open else { continue };
             let before = reader.offset();
-            let is_closed = reader.is_closed();
-            let block = match reader.next_block() {
-                // The rest of it is being written.
-                Err(SegmentError::Torn { .. }) | Ok(None) if is_followed && !is_closed => {
-                    reader.rewind().map_err(TapeError::io(path))?;
-                    if has_looked {
-                        return Ok(None);
+            let error = match reader.next_block() {
+                Ok(Some((block, bytes))) => {
+                    self.bytes.clear();
+                    self.bytes.extend_from_slice(bytes);
+                    self.at = 0;
+                    if let Block::Inputs { first_seq, .. } = block {
+                        self.next_seq = first_seq;
                     }
-                    // A killed recorder's is never closed.
-                    self.look_for_segments()?;
-                    continue;
+                    (self.progress)(reader.offset() - before);
+                    return Ok(Some(block));
                 }
-                // What a killed recorder leaves at the very end.
-                Err(SegmentError::Torn { at }) if before > PREAMBLE_BYTES as u64 && self.waiting.is_empty() => {
-                    tracing::warn!("{}: ends inside the block at byte {at}, which is left out", path.display());
-                    None
-                }
-                Err(source) => return Err(TapeError::Segment { path: path.clone(), source }),
-                Ok(None) if !is_closed && self.waiting.is_empty() => {
-                    tracing::info!("{}: was not closed, and may lack its last inputs", path.display());
-                    None
-                }
-                Ok(block) => block,
+                Ok(None) => None,
+                Err(error) => Some(error),
             };
-            let Some((block, bytes)) = block else {
-                self.open = None;
-                continue;
-            };
-            self.bytes.clear();
-            self.bytes.extend_from_slice(bytes);
-            self.at = 0;
-            if let Block::Inputs { first_seq, .. } = block {
-                self.next_seq = first_seq;
+            if !self.end_segment(error)? {
+                return Ok(None);
             }
-            (self.progress)(reader.offset() - before);
-            return Ok(Some(block));
         }
+    }
+
+    /// The current segment goes no further, as yet or for good; false where there is nothing more to read now.
+    fn end_segment(&mut self, error: Option<SegmentError>) -> Result<bool, TapeError> {
+        let is_last = self.waiting.is_empty();
+        let Some(Segment { path, reader }) = &mut self.open else { return Ok(true) };
+        if let Some(source) = error {
+            // What a kill or a power cut leaves at the very end; the rest of it may also be being written.
+            let at = source.block_at().filter(|_| is_last && reader.has_head());
+            if !at.map_or(Ok(false), |at| is_lost_end(path, at))? {
+                return Err(TapeError::Segment { path: path.clone(), source });
+            }
+            let is_torn = matches!(source, SegmentError::Torn { .. });
+            self.left_out = at.map(|at| LeftOut { path: path.clone(), at, is_torn });
+            if self.followed.is_none() && !self.tells_heads {
+                tracing::warn!("{}: {source}; what stands there was never synced, and is left out", path.display());
+            }
+        }
+        let is_closed = reader.is_closed();
+        match &self.followed {
+            Some(followed) if is_last && !is_closed => {
+                reader.rewind().map_err(TapeError::io(path))?;
+                if followed.looked.elapsed() < LOOK_EVERY {
+                    return Ok(false);
+                }
+                // A killed recorder's is never closed.
+                self.look_for_segments()?;
+            }
+            _ => {
+                if is_last && !is_closed && !self.tells_heads {
+                    tracing::info!("{}: was not closed, and may lack its last inputs", path.display());
+                }
+                self.open = None;
+            }
+        }
+        Ok(true)
     }
 }

@@ -1,32 +1,24 @@
 //! The thread that writes the tape.
 //!
-//! The engine's side encodes inputs and hands them over a venue message at a time; the thread gathers
-//! them into blocks and writes each within [`WRITE_EVERY`] of its first input. After each write it
+//! The engine's side encodes inputs and hands them over a venue message at a time; the thread (`writer`) gathers
+//! them into blocks and writes each within 50 ms of its first input. After each write it
 //! publishes the last `seq` that a reader of the file will find, in the file [`WRITTEN_SEQ`].
 
 #![deny(clippy::disallowed_types, reason = "no lock on the engine path")]
 
 use super::recovery::{Recovered, recover};
-use super::segment::{HEAD_PART_BYTES, put_end, put_head, put_inputs, put_preamble};
-use super::{EXTENSION, HOUR, TapeError, segment_name};
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use super::writer::Writer;
+use super::{HOUR, TapeError};
+use crate::files;
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tidegate_core::frame::put_input;
 use tidegate_core::{Bounds, Input, Market, Nanos, Observer, Stamped};
 
-/// A block is written at the latest this long after its first input arrived.
-const WRITE_EVERY: Duration = Duration::from_millis(50);
-/// What has been written reaches the disk at the latest this long after.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// A block is written early when it holds this much, before compression.
-const BLOCK_BYTES: usize = 256 * 1024;
 /// Venue messages on their way to the thread: seconds of a busy market, while the disk syncs.
 const QUEUE_BATCHES_MAX: usize = 32_768;
 /// A message that ends later than this is handed over in parts.
@@ -34,7 +26,7 @@ const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// Name of the file that tells the last `seq` written, as decimal digits.
 pub const WRITTEN_SEQ: &str = "written_seq";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// What the recorder has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,14 +45,14 @@ pub struct RecorderReport {
 }
 
 #[derive(Default)]
-struct Progress {
-    written_seq: AtomicU64,
-    inputs: AtomicU64,
-    bytes: AtomicU64,
-    longest_us: AtomicU64,
+pub(super) struct Progress {
+    pub written_seq: AtomicU64,
+    pub inputs: AtomicU64,
+    pub bytes: AtomicU64,
+    pub longest_us: AtomicU64,
 }
 
-enum Message {
+pub(super) enum Message {
     /// The state before the input `next_seq`: a new segment begins.
     Segment { ts: Nanos, next_seq: u64, head: Vec<u8> },
     /// `count` encoded inputs from `first_seq`, the first of them applied at `since`.
@@ -96,30 +88,14 @@ impl Recorder {
     /// # Errors
     /// [`TapeError`] where the folder cannot be used or is in use.
     pub fn open(folder: &Path, bounds: Bounds) -> Result<(Recorder, Option<Recovered>), TapeError> {
-        std::fs::create_dir_all(folder).map_err(TapeError::io(folder))?;
+        files::create_folder(folder).map_err(TapeError::io(folder))?;
         let lock_path = folder.join(LOCK);
-        let lock = File::create(&lock_path).map_err(TapeError::io(&lock_path))?;
+        let lock = files::open_to_write(&lock_path).map_err(TapeError::io(&lock_path))?;
         lock.try_lock().map_err(|_| TapeError::Locked(folder.to_owned()))?;
         remove_unpublished(folder)?;
         let recovered = recover(folder, bounds)?;
         let progress = Arc::new(Progress::default());
-        let written_path = folder.join(WRITTEN_SEQ);
-        let written = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&written_path)
-            .map_err(TapeError::io(&written_path))?;
-        let writer = Writer {
-            folder: folder.to_owned(),
-            _lock: lock,
-            written,
-            segment: None,
-            block: OpenBlock::default(),
-            bytes: Vec::new(),
-            last_sync: Instant::now(),
-            progress: Arc::clone(&progress),
-        };
+        let writer = Writer::new(folder, lock, Arc::clone(&progress))?;
         let (mut recorder, messages) = Recorder::new(progress, QUEUE_BATCHES_MAX);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -285,151 +261,10 @@ fn remove_unpublished(folder: &Path) -> Result<(), TapeError> {
     for entry in std::fs::read_dir(folder).map_err(TapeError::io(folder))? {
         let path = entry.map_err(TapeError::io(folder))?.path();
         if path.extension().is_some_and(|extension| extension == "new") {
-            std::fs::remove_file(&path).map_err(TapeError::io(&path))?;
+            files::remove(&path).map_err(TapeError::io(&path))?;
         }
     }
     Ok(())
-}
-
-/// What gathers until it is written. Only whole venue messages are: a reader never ends inside one.
-#[derive(Default)]
-struct OpenBlock {
-    first_seq: u64,
-    count: u32,
-    frames: Vec<u8>,
-    since: Option<Instant>,
-    is_whole: bool,
-}
-
-impl OpenBlock {
-    fn is_due(&self) -> bool {
-        let is_late = self.since.is_some_and(|since| since.elapsed() >= WRITE_EVERY);
-        self.is_whole && (is_late || self.frames.len() >= BLOCK_BYTES)
-    }
-}
-
-struct Segment {
-    path: PathBuf,
-    file: File,
-    next_seq: u64,
-}
-
-/// The thread's side.
-struct Writer {
-    folder: PathBuf,
-    /// Held for as long as the thread lives.
-    _lock: File,
-    written: File,
-    segment: Option<Segment>,
-    block: OpenBlock,
-    bytes: Vec<u8>,
-    last_sync: Instant,
-    progress: Arc<Progress>,
-}
-
-impl Writer {
-    fn run(mut self, messages: &Receiver<Message>) -> Result<(), TapeError> {
-        loop {
-            let wait = match self.block.since {
-                Some(since) => WRITE_EVERY.saturating_sub(since.elapsed()),
-                None => SYNC_EVERY,
-            };
-            match messages.recv_timeout(wait) {
-                Ok(Message::Inputs { first_seq, count, frames, since, is_whole }) => {
-                    if self.block.count > 0 && self.block.first_seq + u64::from(self.block.count) != first_seq {
-                        self.write_block()?;
-                    }
-                    if self.block.count == 0 {
-                        self.block.first_seq = first_seq;
-                        self.block.since = Some(since);
-                    }
-                    self.block.count += count;
-                    self.block.frames.extend_from_slice(&frames);
-                    self.block.is_whole = is_whole;
-                }
-                Ok(Message::Segment { ts, next_seq, head }) => {
-                    self.write_block()?;
-                    self.close_segment()?;
-                    self.open_segment(ts, next_seq, &head)?;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.write_block()?;
-                    return self.close_segment();
-                }
-            }
-            if self.block.is_due() {
-                self.write_block()?;
-            }
-            if self.last_sync.elapsed() >= SYNC_EVERY {
-                self.sync()?;
-            }
-        }
-    }
-
-    fn write_block(&mut self) -> Result<(), TapeError> {
-        let Some(segment) = self.segment.as_mut().filter(|_| self.block.count > 0) else { return Ok(()) };
-        let failed = TapeError::io(&segment.path);
-        let block = &mut self.block;
-        self.bytes.clear();
-        put_inputs(block.first_seq, block.count, &block.frames, &mut self.bytes)
-            .and_then(|()| segment.file.write_all(&self.bytes))
-            .map_err(failed)?;
-        segment.next_seq = block.first_seq + u64::from(block.count);
-        let written_seq = segment.next_seq - 1;
-        let waited = block.since.take().map_or(0, |since| since.elapsed().as_micros());
-        self.progress.longest_us.fetch_max(waited as u64, Ordering::Relaxed);
-        self.progress.inputs.fetch_add(u64::from(block.count), Ordering::Relaxed);
-        self.progress.bytes.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
-        block.count = 0;
-        block.frames.clear();
-        self.publish(written_seq)
-    }
-
-    /// Tells how far the file goes: only ever after it does.
-    fn publish(&self, written_seq: u64) -> Result<(), TapeError> {
-        self.written
-            .write_all_at(format!("{written_seq:020}\n").as_bytes(), 0)
-            .map_err(TapeError::io(&self.folder.join(WRITTEN_SEQ)))?;
-        self.progress.written_seq.store(written_seq, Ordering::Release);
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), TapeError> {
-        self.last_sync = Instant::now();
-        match &self.segment {
-            Some(segment) => segment.file.sync_data().map_err(TapeError::io(&segment.path)),
-            None => Ok(()),
-        }
-    }
-
-    fn close_segment(&mut self) -> Result<(), TapeError> {
-        let Some(mut segment) = self.segment.take() else { return Ok(()) };
-        self.bytes.clear();
-        put_end(segment.next_seq, &mut self.bytes);
-        segment.file.write_all(&self.bytes).and_then(|()| segment.file.sync_all()).map_err(TapeError::io(&segment.path))
-    }
-
-    /// A segment gets its name only when its head is on the disk: whatever bears the name can be read.
-    fn open_segment(&mut self, ts: Nanos, next_seq: u64, head: &[u8]) -> Result<(), TapeError> {
-        let path = self.folder.join(segment_name(ts, next_seq));
-        let new = path.with_extension(format!("{EXTENSION}.new"));
-        self.bytes.clear();
-        put_preamble(&mut self.bytes);
-        let mut create = || -> io::Result<File> {
-            put_head(next_seq, head, HEAD_PART_BYTES, &mut self.bytes)?;
-            let mut file = File::create(&new)?;
-            file.write_all(&self.bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&new, &path)?;
-            File::open(&self.folder)?.sync_all()?;
-            Ok(file)
-        };
-        let file = create().map_err(TapeError::io(&path))?;
-        self.progress.bytes.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
-        self.segment = Some(Segment { path, file, next_seq });
-        Ok(())
-    }
 }
 
 #[cfg(test)]

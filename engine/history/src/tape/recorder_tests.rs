@@ -8,17 +8,8 @@ use tidegate_core::{Digest, Engine, Family, Flags, GapCause};
 /// What the thread of `recorder` writes of what waits, when the disk goes on.
 fn write(folder: &Path, recorder: Recorder, messages: &Receiver<Message>) {
     let progress = Arc::clone(&recorder.progress);
-    let written = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(WRITTEN_SEQ)).unwrap();
-    let writer = Writer {
-        folder: folder.to_owned(),
-        _lock: File::create(folder.join(LOCK)).unwrap(),
-        written,
-        segment: None,
-        block: OpenBlock::default(),
-        bytes: Vec::new(),
-        last_sync: Instant::now(),
-        progress,
-    };
+    let lock = files::create(&folder.join(LOCK)).unwrap();
+    let writer = Writer::new(folder, lock, progress).unwrap();
     drop(recorder);
     writer.run(messages).unwrap();
 }

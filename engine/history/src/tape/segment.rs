@@ -45,6 +45,9 @@ pub enum SegmentError {
     /// A later layout.
     #[error("segment version {0} is unknown to this program (it knows {VERSION})")]
     Version(u32),
+    /// The file ends before the state that it begins with is whole: no kill leaves that, as a segment gets its name later.
+    #[error("the file ends inside its head, at byte {at}")]
+    TornHead { at: u64 },
     /// The file ends inside a block.
     #[error("the file ends inside the block at byte {at}")]
     Torn { at: u64 },
@@ -57,6 +60,16 @@ pub enum SegmentError {
     /// Reading failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl SegmentError {
+    /// Where the block begins that is not one, of those that a half-written end may have.
+    pub(super) fn block_at(&self) -> Option<u64> {
+        match *self {
+            SegmentError::Torn { at } | SegmentError::Checksum { at } | SegmentError::Senseless { at } => Some(at),
+            _ => None,
+        }
+    }
 }
 
 /// What a block is.
@@ -149,6 +162,8 @@ pub struct SegmentReader<R> {
     version: u32,
     /// The input that the head stands before; `None` until it has been read.
     head: Option<u64>,
+    /// The head goes on for certain, or may.
+    is_head_open: bool,
     has_inputs: bool,
     is_closed: bool,
 }
@@ -177,6 +192,7 @@ impl<R: Read> SegmentReader<R> {
                 compressed: Vec::new(),
                 frames: Vec::new(),
                 head: None,
+                is_head_open: true,
                 has_inputs: false,
                 is_closed: false,
             }),
@@ -187,6 +203,11 @@ impl<R: Read> SegmentReader<R> {
     /// Offset behind the last block that was read whole.
     pub fn offset(&self) -> u64 {
         self.at
+    }
+
+    /// True once the state that the segment begins with has been read.
+    pub fn has_head(&self) -> bool {
+        self.head.is_some() && !self.is_head_open
     }
 
     /// True once the end has been read.
@@ -202,9 +223,10 @@ impl<R: Read> SegmentReader<R> {
         let at = self.at;
         self.compressed.clear();
         match (&mut self.input).take(BLOCK_HEADER_BYTES as u64).read_to_end(&mut self.compressed)? {
-            0 => return Ok(None),
             BLOCK_HEADER_BYTES if !self.is_closed => {}
             BLOCK_HEADER_BYTES => return Err(SegmentError::Senseless { at }),
+            _ if self.is_head_open => return Err(SegmentError::TornHead { at }),
+            0 => return Ok(None),
             _ => return Err(SegmentError::Torn { at }),
         }
         let mut header = &self.compressed[..];
@@ -215,7 +237,8 @@ impl<R: Read> SegmentReader<R> {
         }
         let got = (&mut self.input).take(u64::from(length)).read_to_end(&mut self.compressed)?;
         if got < length as usize {
-            return Err(SegmentError::Torn { at });
+            let is_head = self.head.is_none() || (self.is_head_open && count == 0);
+            return Err(if is_head { SegmentError::TornHead { at } } else { SegmentError::Torn { at } });
         }
         if checksum(self.version, &self.compressed[8..]) != crc {
             return Err(SegmentError::Checksum { at });
@@ -234,6 +257,9 @@ impl<R: Read> SegmentReader<R> {
             decompress(bytes, &mut self.frames).map_err(|_| SegmentError::Senseless { at })?;
         }
         self.head.get_or_insert(first_seq);
+        // Only the last part is smaller than that, see [`put_head`].
+        let may_be_part = self.version > 1 && self.frames.len() >= HEAD_PART_BYTES;
+        self.is_head_open = may_be_part && matches!(block, Block::Head { .. });
         self.has_inputs |= matches!(block, Block::Inputs { .. });
         self.is_closed = block == Block::End;
         self.at = at + (BLOCK_HEADER_BYTES + bytes.len()) as u64;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use tidegate_core::Nanos;
+use tidegate_feeds::sessions::{Ending, Sessions};
 
 const GB: u64 = 1_000_000_000;
 /// With less than this a busy market fills the disk within the hour.
@@ -70,6 +71,32 @@ pub fn folder(root: &DataFolder, findings: &mut Vec<Finding>) {
         }
         Ok(()) => Finding::ok(CHECK, format!("{shown} is writable, and this user's alone")),
     });
+}
+
+/// Where folders should be, there are folders.
+pub fn folders(root: &DataFolder, findings: &mut Vec<Finding>) {
+    const CHECK: &str = "data folder";
+    let root = root.path();
+    let replays = fs::read_dir(root.join("replay")).into_iter().flatten().flatten().map(|replay| replay.path());
+    let mut folders = vec![root.join("run/clients"), root.join("logs")];
+    for recording in [root.to_owned(), root.join("sim")].into_iter().chain(replays) {
+        folders.extend(
+            ["run", "tape", "parquet/recent", "parquet/events", "parquet/bars"].map(|name| recording.join(name)),
+        );
+    }
+    let mut wrong: Vec<&Path> = Vec::new();
+    for folder in &folders {
+        let above = folder.ancestors().take_while(|above| above.starts_with(root));
+        // The topmost is why those below it are not there.
+        let is_wrong = |path: &&Path| fs::symlink_metadata(path).is_ok() && !path.is_dir();
+        wrong.extend(above.filter(is_wrong).last());
+    }
+    wrong.sort();
+    wrong.dedup();
+    for path in wrong {
+        let text = format!("{} is not a folder, and should be one", path.display());
+        findings.push(Finding::fail(CHECK, text, "move it away"));
+    }
 }
 
 /// Bearers and endpoint are this user's alone.
@@ -187,6 +214,20 @@ pub fn clock(findings: &mut Vec<Finding>) {
     } else {
         Finding::ok(CHECK, format!("{now}, as steady as the monotonic one"))
     });
+}
+
+/// Whether the trading hours that are built in reach far enough ahead.
+pub fn hours(findings: &mut Vec<Finding>) {
+    const CHECK: &str = "trading hours";
+    const FIX: &str = "a newer tidegate knows more; after that day what such a market does is answered as unknown";
+    let ending = Sessions::built_in().unwrap_or_default().ending(clock::now());
+    findings.extend(ending.iter().map(|Ending { market, last, days }| {
+        let when = if *days < 0 { format!("{} days ago", -days) } else { format!("in {days} days") };
+        Finding::warn(CHECK, format!("those of {market} are known to {last}, {when}"), FIX)
+    }));
+    if ending.is_empty() {
+        findings.push(Finding::ok(CHECK, "known for the next 60 days"));
+    }
 }
 
 /// The program's own bearer and those of clients.

@@ -1,118 +1,107 @@
-//! Whether what was recorded can be read back.
+//! Whether what was recorded can be read back: tapes as a replay reads them, tables as queries do.
 
 use super::Finding;
 use crate::data_folder::{DataFolder, Occupancy};
 use crate::history::{self, STORE};
-use anyhow::Context;
-use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
-use tidegate_history::tape::recorder::WRITTEN_SEQ;
-use tidegate_history::tape::segment::{Block, SegmentError, SegmentReader};
-use tidegate_history::tape::{TapeError, segments};
+use std::path::Path;
+use tidegate_core::Bounds;
+use tidegate_history::tape::audit::{Audit, Fault, audit};
 
 const CHECK: &str = "recordings";
+/// More of one recording are counted alone.
+const FAULTS_MAX: usize = 20;
 
-/// Every tape of the data folder, by its newest segment.
-pub fn recordings(root: &DataFolder, findings: &mut Vec<Finding>) {
+/// Every recording of the data folder; `quick`: the newest segment of each tape, and whether table files can be opened.
+pub fn recordings(root: &DataFolder, bounds: Bounds, quick: bool, findings: &mut Vec<Finding>) {
     let before = findings.len();
-    let is_running = matches!(root.occupancy(), Ok(Occupancy::Running(_) | Occupancy::Starting { .. }));
+    let is_running =
+        !matches!(root.occupancy(), Ok(Occupancy::Free)) || !matches!(root.live_replays(), Ok(live) if live.is_empty());
     for tape in root.tapes() {
-        match newest(&tape) {
-            Ok(None) => {}
-            Ok(Some(segment)) => findings.push(judge(&tape, &segment, is_running)),
-            Err(error) => findings.push(Finding::fail(CHECK, format!("{error:#}"), "make it readable")),
-        }
-        findings.extend(tables(&tape));
+        tell_tape(&tape, &audit(&tape, bounds, quick, is_running), quick, findings);
+        tell_tables(&tape, quick, is_running, findings);
     }
     if findings.len() == before {
         findings.push(Finding::ok(CHECK, "none yet"));
     }
 }
 
-/// The tables beside a tape, where there are any: every file that they name is opened.
-fn tables(tape: &Path) -> Option<Finding> {
+fn tell_tape(tape: &Path, found: &Audit, quick: bool, findings: &mut Vec<Finding>) {
+    let Audit { segments, last_seq, faults } = found;
+    let fix = "move that file away while nothing runs: what lies before it can still be replayed";
+    tell(faults, fix, findings);
+    if faults.is_empty() && *segments > 0 {
+        let read = if quick { "the last of them read" } else { "every block read" };
+        let text = format!("{}: {segments} segments, {read}: readable up to seq {last_seq}", tape.display());
+        findings.push(Finding::ok(CHECK, text));
+    }
+}
+
+/// The tables beside a tape, where there are any.
+fn tell_tables(tape: &Path, quick: bool, is_running: bool, findings: &mut Vec<Finding>) {
     let folder = tape.with_file_name(STORE);
     if !folder.is_dir() {
-        return None;
+        return;
     }
-    let again =
-        "remove catalogue.json there while nothing runs: they are made again from the tape, as far back as it goes";
-    Some(match history::open(tape) {
-        Err(error) => Finding::fail(CHECK, format!("{error:#}"), again),
-        Ok(store) => match &store.damaged()[..] {
-            [] => Finding::ok(CHECK, format!("{}: every table file can be opened", folder.display())),
-            [first, rest @ ..] => {
-                let text = format!("{} and {} more table files are missing or damaged", first.display(), rest.len());
-                Finding::fail(CHECK, text, again)
-            }
-        },
-    })
-}
-
-/// How a segment reads.
-struct Segment {
-    path: PathBuf,
-    count: usize,
-    last_seq: u64,
-    end: Result<(), SegmentError>,
-}
-
-fn newest(tape: &Path) -> anyhow::Result<Option<Segment>> {
-    let all = match segments(tape) {
-        Ok(all) => all,
-        Err(TapeError::Empty(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let again = format!(
+        "move {} away while nothing runs: the tables are made again from the tape, as far back as it goes",
+        folder.display()
+    );
+    let store = match history::open(tape) {
+        Ok(store) => store,
+        Err(error) => return findings.push(Finding::fail(CHECK, format!("{error:#}"), again)),
     };
-    let Some(path) = all.last().cloned() else { return Ok(None) };
-    let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut last_seq = 0;
-    let mut end = Ok(());
-    match SegmentReader::new(BufReader::new(file)) {
-        Err(error) => end = Err(error),
-        Ok(mut reader) => loop {
-            match reader.next_block() {
-                Ok(Some((Block::Head { next_seq, .. }, _))) => last_seq = next_seq.saturating_sub(1),
-                Ok(Some((Block::Inputs { first_seq, count }, _))) => last_seq = first_seq + u64::from(count) - 1,
-                Ok(Some((Block::End, _)) | None) => break,
-                Err(error) => {
-                    end = Err(error);
-                    break;
-                }
-            }
-        },
+    let faults = store.audit(tape, quick, is_running);
+    tell(&faults, &again, findings);
+    if faults.is_empty() {
+        let read = if quick { "opened" } else { "read to its end" };
+        findings.push(Finding::ok(CHECK, format!("{}: every table file can be {read}", folder.display())));
     }
-    Ok(Some(Segment { path, count: all.len(), last_seq, end }))
 }
 
-fn judge(tape: &Path, segment: &Segment, is_running: bool) -> Finding {
-    let Segment { path, count, last_seq, end } = segment;
-    let shown = tape.display();
-    match end {
-        // A recorder may be about to write the rest.
-        Err(SegmentError::Torn { .. }) if is_running => {}
-        Err(SegmentError::Torn { at }) => {
-            let text = format!("{} ends in a half-written block at byte {at}", path.display());
-            return Finding::warn(CHECK, text, "the next start cuts it off and goes on after a gap");
-        }
-        Err(error) => {
-            let fix = "move that file away: what lies before it can still be replayed";
-            return Finding::fail(CHECK, format!("{}: {error}", path.display()), fix);
-        }
-        Ok(()) => {}
+/// Damage file by file; of what was merely left behind the first, and how many there are.
+fn tell(faults: &[Fault], fix: &str, findings: &mut Vec<Finding>) {
+    let (left, damaged): (Vec<&Fault>, Vec<&Fault>) = faults.iter().partition(|fault| fault.is_left);
+    for Fault { path, what, .. } in damaged.iter().take(FAULTS_MAX) {
+        let text = format!("{} is missing or damaged: {what}", path.display());
+        findings.push(Finding::fail(CHECK, text, fix));
     }
-    let written = fs::read_to_string(tape.join(WRITTEN_SEQ)).ok().and_then(|text| text.trim().parse::<u64>().ok());
-    match written {
-        None => Finding::warn(
-            CHECK,
-            format!("{shown} does not say what was written last ({WRITTEN_SEQ})"),
-            "the next start writes it anew",
-        ),
-        Some(written) if written > *last_seq && !is_running => Finding::warn(
-            CHECK,
-            format!("{shown}: written up to {written}, but its last segment ends at {last_seq}"),
-            "the disk lost the rest; the next start goes on after a gap",
-        ),
-        Some(_) => Finding::ok(CHECK, format!("{shown}: {count} segments, readable up to seq {last_seq}")),
+    if damaged.len() > FAULTS_MAX {
+        findings.push(Finding::fail(CHECK, format!("{} more files", damaged.len() - FAULTS_MAX), fix));
+    }
+    if let Some(Fault { path, what, .. }) = left.first() {
+        let others = match left.len() - 1 {
+            0 => String::new(),
+            others => format!(" (and {others} others)"),
+        };
+        let text = format!("{}: {what}{others}", path.display());
+        findings.push(Finding::warn(CHECK, text, "the next start puts it in order"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::Verdict;
+    use std::path::PathBuf;
+
+    #[test]
+    fn what_is_left_behind_is_one_warning_and_damage_is_told_file_by_file() {
+        let fault = |number: usize, is_left| Fault {
+            path: PathBuf::from(format!("{number}.parquet")),
+            what: "belongs to no table".to_owned(),
+            is_left,
+        };
+        let told = |damaged: usize, left: usize| {
+            let faults: Vec<Fault> = (0..damaged + left).map(|number| fault(number, number >= damaged)).collect();
+            let mut findings = Vec::new();
+            tell(&faults, "mend it", &mut findings);
+            let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+            (count(Verdict::Fail), count(Verdict::Warn), findings.pop().map(|finding| finding.text))
+        };
+        assert_eq!(told(0, 0), (0, 0, None));
+        assert_eq!(told(0, 1), (0, 1, Some("0.parquet: belongs to no table".to_owned())));
+        assert_eq!(told(0, 2_000), (0, 1, Some("0.parquet: belongs to no table (and 1999 others)".to_owned())));
+        assert_eq!(told(FAULTS_MAX, 1).0, FAULTS_MAX);
+        assert_eq!(told(25, 0), (FAULTS_MAX + 1, 0, Some("5 more files".to_owned())));
     }
 }

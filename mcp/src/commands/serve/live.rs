@@ -62,7 +62,10 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
     let (bearer, keys) = (root.bearer()?, root.keys()?);
     let directory = Arc::new(Directory::default());
     let store = history::open(&tape)?;
-    let live = Live::open(config.clone(), &tape, store.extent().seen, Arc::clone(&directory), when_full)?;
+    let stored = store.extent().seen;
+    let accepts_tape_time = options.accept_tape_time;
+    let live = Live::open(config.clone(), &tape, stored, Arc::clone(&directory), when_full, accepts_tape_time)?;
+    let warning = live.time_warning();
     let plan = match connected {
         Some(plan) => plan,
         None => simulated(options, &live, tape)?,
@@ -84,9 +87,12 @@ pub(super) fn run(options: &Serve, root: &DataFolder, config: &Config, seat: Sea
             Some(exchange) => exchange.open().await.map(|(connections, at)| (connections, Some(at)))?,
             None => (plan.connections, None),
         };
+        if plan.data == Data::Simulated {
+            tokio::spawn(root.clone().leave_when_claimed(seat.stop.clone()));
+        }
         let running = live.start(connections, &client, questions, tell)?;
         tokio::spawn(waits.run(firings));
-        (seat.announce)(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange))?;
+        (seat.announce)(&banner(&plan.what, plan.data, &plan.tape, &endpoint, exchange, warning))?;
         let engine = EngineThread { client, thread: running.thread, ended: running.ended };
         let serve = |shutdown| facade.serve(listener, keys, shutdown);
         engine.while_it_runs(seat.stop, serve).await.map(|_| ())
@@ -173,14 +179,22 @@ fn login(venue: Venue, config: &Config) -> anyhow::Result<Option<Login>> {
     }
 }
 
-fn banner(what: &str, data: Data, tape: &Path, endpoint: &Endpoint, exchange: Option<SocketAddr>) -> String {
+fn banner(
+    what: &str,
+    data: Data,
+    tape: &Path,
+    endpoint: &Endpoint,
+    exchange: Option<SocketAddr>,
+    warning: Option<String>,
+) -> String {
+    let warning = warning.map_or_else(String::new, |warning| format!("WARNING: {warning}\n"));
     let exchange = exchange.map_or_else(String::new, |at| {
         format!("simulated exchange at ws://{at}/stream as Binance spot and ws://{at}/ as Kite\n")
     });
     format!(
         "PAPER, {} DATA: {what}, recorded in {}\n\
          MCP at {} with the bearer of `tidegate token`; on standard input and output: tidegate mcp\n\
-         {exchange}\
+         {exchange}{warning}\
          Ctrl-C ends it: what is recorded stays, and the next start goes on after a gap\n",
         data.name(),
         tape.display(),
